@@ -1,0 +1,171 @@
+"""The neutral interface to a payment provider: ``PaymentAdapter`` and the values that cross it.
+
+Nothing here knows WeChat, HTTP or the tables. Services see providers through this module and
+``adapters.errors`` only. Amounts are whole fen (int); times are epoch seconds (int, UTC).
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+
+class TradeStatus(enum.StrEnum):
+    """What the provider says of one ``out_trade_no``, reduced to what a merchant may conclude from it."""
+
+    OPEN = "OPEN"  # NOTPAY, USERPAYING, PAYERROR, ACCEPT: not paid, may still be paid
+    PAID = "PAID"  # SUCCESS, and REFUND, which means "was paid, then refunded at least in part"
+    CLOSED = "CLOSED"  # CLOSED, REVOKED: can never be paid again
+    UNSEEN = "UNSEEN"  # a value this adapter has never heard of: change nothing, alarm
+
+
+Source = Literal["notification", "query", "close", "bill"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try to take money for an order, before anything is sent. It becomes one ``out_trade_no``, for ever."""
+
+    out_trade_no: str  # 6 to 32 characters of [0-9A-Za-z]
+    amount_fen: int  # >= 1
+    currency: str  # "CNY"
+    description: str  # at most 127 bytes of UTF-8 without 4-byte characters
+    openid: str  # the payer, from our session
+    client_ip: str  # IPv4 or IPv6, as the trusted proxy gave it
+    notify_url: str  # absolute, without a query
+    created_at: int  # epoch seconds
+    expires_at: int  # epoch seconds: the last moment to pay
+
+
+@dataclass(frozen=True, slots=True)
+class PrepayRequest:
+    """The exact parameters of one prepay call. Stored with the attempt before the first send, and sent again as stored.
+
+    ``parameters`` holds no key and no signature: nonce, timestamp and signature are made afresh at each send.
+    """
+
+    parameters: str
+    scheme: str  # how this attempt is signed for life: "MD5", "HMAC-SHA256" or "RSA"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepay:
+    """The provider's answer to ``prepay``: what a client needs besides a signature."""
+
+    prepay_id: str
+    scheme: str
+
+
+@dataclass(frozen=True, slots=True)
+class TradeReport:
+    """Authentic evidence about one ``out_trade_no``: the only value that moves money in our tables.
+
+    A notification, a query answer and (later) a bill line all become this. Fields the provider left out are
+    None; a PAID report always has ``provider_transaction_id``, ``amount_fen``, ``currency`` and ``paid_at``.
+    """
+
+    source: Source
+    adapter: str  # name of the adapter that authenticated it
+    out_trade_no: str
+    status: TradeStatus
+    trade_state: str  # the provider's own word, for logs and people
+    appid: str | None = None
+    mchid: str | None = None
+    provider_transaction_id: str | None = None
+    amount_fen: int | None = None  # the order's amount, not what remained after coupons
+    currency: str | None = None
+    openid: str | None = None
+    paid_at: int | None = None  # epoch seconds
+    scheme: str = ""  # how it was signed: a notification in another scheme than its attempt's is only a hint to query
+    refunded: bool = False  # the provider says REFUND: at least a part went back
+
+
+@dataclass(frozen=True, slots=True)
+class RefundReport:
+    """What a refund notification says. ``signed`` is False for v2, whose notice is a hint to ask, never evidence."""
+
+    source: Source
+    adapter: str
+    out_trade_no: str
+    provider_transaction_id: str
+    out_refund_no: str
+    provider_refund_id: str
+    amount_fen: int  # refunded by this refund
+    status: str  # SUCCESS, CLOSED, ABNORMAL, PROCESSING
+    signed: bool
+    refunded_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One authentic message from the provider: its identity for de-duplication, and what it reports.
+
+    ``report`` is None for an event this adapter knows to be none of ours (it is stored, acknowledged, ignored).
+    """
+
+    dedupe_key: str  # v3: the envelope's id; v2: SHA-256 over the signed fields. At most 80 characters
+    kind: Literal["payment", "refund", "other"]
+    report: TradeReport | RefundReport | None
+
+
+class CloseResult(enum.StrEnum):
+    """Proof that an ``out_trade_no`` can never be paid again, by the words that prove it."""
+
+    ACCEPTED = "CLOSE_ACCEPTED"  # the provider took the close
+    ALREADY_CLOSED = "ORDER_CLOSED"  # it was closed before
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An acknowledgement, ready to be written: v3 is judged by status, v2 by body."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of ``self_check``: what was looked at, whether it is well, and what to do if not."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class PaymentAdapter(Protocol):
+    """One way to take money. Implementations: ``adapters/wechat_v2``, ``adapters/wechat_v3``."""
+
+    name: str  # "wechat_v2", "wechat_v3": stored on every attempt
+    appid: str
+    mchid: str
+    close_wait_seconds: int  # the provider wants an order to be this old before it is closed
+
+    def compose(self, attempt: Attempt) -> PrepayRequest:
+        """The parameters of the prepay call, decided once. Pure: same attempt, same parameters."""
+
+    async def prepay(self, request: PrepayRequest) -> Prepay:
+        """Send what ``compose`` made. Raises NotSent, OutcomeUnknown, Throttled, Rejected, Conflict."""
+
+    def client_payment(self, prepay: Prepay, now: int) -> dict[str, str]:
+        """What ``wx.requestPayment`` needs: timeStamp, nonceStr, package, signType, paySign; signed at every tap."""
+
+    async def query(self, out_trade_no: str) -> TradeReport:
+        """Ask the provider. Raises NotFound if it knows no such number, else as ``prepay``."""
+
+    async def close(self, out_trade_no: str) -> CloseResult:
+        """Make the number unpayable. Conflict(ORDERPAID) if it is paid; NotFound if it never existed."""
+
+    def parse_notification(self, headers: Mapping[str, str], body: bytes, now: int) -> Notification:
+        """Verify, then parse. Pure. Raises BadSignature or Malformed; returns only what is authentic."""
+
+    def acknowledge(self, error: str | None = None) -> Reply:
+        """The answer that makes the provider stop (no error) or come again (a short reason)."""
+
+    async def refresh_keys(self) -> None:
+        """Fetch the provider's verification keys anew, where it publishes them. Never called inside a request."""
+
+    async def self_check(self) -> list[Check]:
+        """Ask the provider something harmless: do the keys, the clock and the network work?"""
