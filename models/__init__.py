@@ -1,0 +1,32 @@
+"""The tables. ``database`` is the one way to them; ``states`` says how a state may move.
+
+Models hold shapes and constraints, never decisions: those are taken in ``services``, the only caller.
+"""
+
+from models.discrepancy import Discrepancy
+from models.notification import Notification
+from models.order import Order, OrderItem
+from models.outbox import Outbox
+from models.payment import Payment
+from models.product import Product
+from models.session import Session
+from models.state_log import StateLog
+from models.transaction import Transaction
+from models.user import User
+
+TABLES = [User, Session, Product, Order, OrderItem, Transaction, Payment, Notification, StateLog, Discrepancy, Outbox]
+
+__all__ = [
+    "TABLES",
+    "Discrepancy",
+    "Notification",
+    "Order",
+    "OrderItem",
+    "Outbox",
+    "Payment",
+    "Product",
+    "Session",
+    "StateLog",
+    "Transaction",
+    "User",
+]

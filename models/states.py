@@ -1,0 +1,96 @@
+"""The state machines as data (money.md part 1). Nothing else in the program knows which move is legal.
+
+A state has a rank, and every move raises it: that is what makes a repeated or late message harmless. The
+tables in ARCHITECTURE.md are rendered from here, and a test fails when the two differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+class IllegalMove(Exception):
+    """A bug: code asked for a move that the table does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    sources: tuple[str, ...]
+    target: str
+    who: str
+    needs: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateTable:
+    entity: str
+    ranks: Mapping[str, int]
+    moves: tuple[Move, ...]
+
+    def check(self, source: str, target: str) -> None:
+        """Raises IllegalMove unless ``source`` may move to ``target``."""
+        if not any(target == move.target and source in move.sources for move in self.moves):
+            raise IllegalMove(f"{self.entity}: {source} may not become {target}")
+
+    def render(self) -> str:
+        """The table as Markdown, for ARCHITECTURE.md."""
+        ranks = ", ".join(f"{state} {rank}" for state, rank in self.ranks.items())
+        rows = [f"| {', '.join(m.sources)} → {m.target} | {m.who} | {m.needs} |" for m in self.moves]
+        return "\n".join([f"Ranks: {ranks}", "", "| move | who | needs |", "|---|---|---|", *rows])
+
+
+ORDER = StateTable(
+    "order",
+    {"CREATED": 0, "PAYING": 10, "CLOSING": 20, "CLOSED": 30, "PAID": 40, "PAID_LATE": 40},
+    (
+        Move(
+            ("CREATED",), "PAYING", "user asks to pay", "amount equals its items; the attempt's row in the same commit"
+        ),
+        Move(
+            ("CREATED", "PAYING", "CLOSING"),
+            "PAID",
+            "evidence only",
+            "amount, currency, appid, mchid and out_trade_no agree",
+        ),
+        Move(("PAYING",), "CLOSING", "user, expiry, operator", "nothing more is handed out from here on"),
+        Move(("CREATED",), "CLOSED", "user, expiry, operator", "no attempt was ever made"),
+        Move(("CLOSING",), "CLOSED", "close proof", "every attempt is CLOSED"),
+        Move(("CLOSED",), "PAID_LATE", "evidence only", "as PAID; never fulfilled, always a discrepancy"),
+    ),
+)
+
+TRANSACTION = StateTable(
+    "transaction",
+    {"PREPARED": 0, "UNKNOWN": 10, "PREPAID": 20, "CLOSING": 30, "CLOSED": 40, "PAID": 50},
+    (
+        Move(("PREPARED",), "UNKNOWN", "prepay call", "sent, and no answer that can be trusted"),
+        Move(
+            ("PREPARED", "UNKNOWN"),
+            "PREPAID",
+            "prepay call",
+            "a verified prepay_id; dropped if the attempt is CLOSING by then",
+        ),
+        Move(
+            ("PREPARED", "UNKNOWN", "PREPAID"),
+            "CLOSING",
+            "close of the order",
+            "or the order was paid by another attempt",
+        ),
+        Move(
+            ("PREPARED", "UNKNOWN", "PREPAID", "CLOSING"),
+            "CLOSED",
+            "close proof",
+            "close accepted, ORDERCLOSED, query CLOSED, or unknown to WeChat and never handed out",
+        ),
+        Move(
+            ("PREPARED", "UNKNOWN", "PREPAID", "CLOSING", "CLOSED"),
+            "PAID",
+            "evidence only",
+            "amount, currency, appid, mchid agree",
+        ),
+    ),
+)
+
+ORDER_FINISHED = ("CLOSED", "PAID", "PAID_LATE")
+TABLES = {table.entity: table for table in (ORDER, TRANSACTION)}

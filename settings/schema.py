@@ -1,0 +1,71 @@
+"""The settings by name, type and default: one field a row of the documentation. Reads no file, checks no key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+WEIXIN_PAY = "https://api.mch.weixin.qq.com"
+WEIXIN_API = "https://api.weixin.qq.com"
+
+
+class Settings(BaseSettings):
+    """Environment > ``.env`` > the file that ``PAY_CONFIG`` names > these defaults. Empty counts as not given."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True, case_sensitive=False
+    )
+
+    database_url: SecretStr = Field(
+        SecretStr("sqlite:///var/pay.db"), description="`sqlite:///file` or `mysql://user:password@host:3306/name`"
+    )
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on")
+    processes: int = Field(1, ge=1, le=64, description="server processes sharing the port")
+    public_url: str = Field(
+        "http://127.0.0.1:8000", description="how WeChat reaches this server; notify URLs are built from it"
+    )
+
+    wechat_app_id: str = Field("", description="the mini-program's appid; unset with the next two: simulator mode")
+    wechat_app_secret: SecretStr = Field(SecretStr(""), description="the mini-program's AppSecret")
+    wechat_mch_id: str = Field("", description="the merchant number")
+    wechat_pay_api: Literal["v2", "v3"] = Field("v3", description="the API generation of **new** payments")
+
+    wechat_v2_api_key: SecretStr = Field(SecretStr(""), description="API v2 key, 32 letters and digits")
+    wechat_v2_sign_type: Literal["MD5", "HMAC-SHA256"] = Field("MD5", description="signature of **new** v2 payments")
+    wechat_v2_cert_file: Path | None = Field(
+        None, description="client certificate (`apiclient_cert.pem`) for v2 refunds"
+    )
+    wechat_v2_key_file: Path | None = Field(None, description="its private key (`apiclient_key.pem`)")
+
+    wechat_v3_api_key: SecretStr = Field(SecretStr(""), description="APIv3 key, 32 bytes")
+    wechat_v3_serial_no: str = Field("", description="serial number of the merchant API certificate")
+    wechat_v3_private_key_file: Path | None = Field(None, description="merchant API private key (`apiclient_key.pem`)")
+    wechat_v3_cert_file: Path | None = Field(
+        None, description="merchant API certificate, to check serial and key against; looked for beside the key"
+    )
+    wechat_v3_public_key_file: Path | None = Field(None, description="WeChat Pay public key (`pub_key.pem`)")
+    wechat_v3_public_key_id: str = Field("", description="its id, `PUB_KEY_ID_…`; without both: platform certificates")
+
+    wechat_pay_url: str = Field(WEIXIN_PAY, description="WeChat Pay's address")
+    wechat_api_url: str = Field(WEIXIN_API, description="the mini-program API's address")
+    order_expires_minutes: int = Field(
+        30, ge=1, le=60 * 24 * 7, description="an unpaid order is closed, at WeChat first"
+    )
+
+    simulator_url: str = Field("http://127.0.0.1:8900", description="where the simulator listens, in simulator mode")
+    catalogue_dir: Path = Field(Path("catalogue"), description="folder with `products.json` and `pictures/`")
+    shop_name: str = Field("Tea & Bean", min_length=1, max_length=20, description="begins the text on the payer's bill")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least level that is logged")
+
+    @property
+    def simulator_mode(self) -> bool:
+        """True when no merchant is configured at all: the simulator's test merchant serves."""
+        return not (self.wechat_app_id or self.wechat_app_secret.get_secret_value() or self.wechat_mch_id)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.database_url.get_secret_value().startswith("sqlite:")
