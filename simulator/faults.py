@@ -1,0 +1,178 @@
+"""The fault plan: what goes wrong, where, how often. ``PUT /_sim/faults`` sets it, ``DELETE`` clears it.
+
+A plan is ``{"seed": 1, "rules": [rule, ...]}``, or the list of rules alone. A rule:
+
+    op           where: a shell pattern over login, v2.prepay, v2.query, v2.close, v3.prepay, v3.query, v3.close,
+                 v3.certificates, notify.v2, notify.v3 ("v3.*", "*.prepay", "notify*")
+    fault        what, one of the tables below
+    count        how many times it strikes; without it, always
+    skip         how many times it first lets pass
+    probability  0 to 1, drawn from the plan's seeded source, so that a seed reproduces a run
+    seconds      for ``delay``: real seconds
+    field        for ``tamper``: which value to change (an XML element or a JSON key, the first of that name)
+    value        for ``tamper``: what it becomes; without it the value's first character changes
+    location     for ``redirect``
+    bytes        for ``huge_body``: how many are added
+    times        for ``duplicate``: how many copies are sent at once
+
+Faults of answers (WeChat to merchant):
+
+    delay                    the work is done at once, the answer waits
+    drop_before              the connection closes, nothing was done
+    drop_reply_after_commit  the work is done, the connection closes without an answer
+    http_500_before          a proxy's HTML page, status 500, nothing was done
+    http_500_after           the same, but the work is done
+    system_error             WeChat's own: v2 an unsigned SYSTEMERROR, v3 500 SYSTEM_ERROR, login -1; nothing was done
+    frequency_limited        v2 FREQUENCY_LIMITED, v3 429, login 45011; nothing was done
+    html, empty              status 200 with a web page, or with nothing; nothing was done
+    truncate                 the work is done, the answer stops half way
+    huge_body                the work is done, the answer is padded to many megabytes
+    redirect                 302 to ``location``; nothing was done
+    tamper                   a value is changed after signing
+    unsigned, bad_signature  the work is done, the answer's signature is missing or wrong
+    signtest, stale, wrong_serial   v3: a probe, a timestamp 301 s old (truly signed), an unknown serial
+
+Faults of notifications: ``drop`` (never leaves; the schedule goes on), ``delay``, ``duplicate``, ``tamper``,
+``unsigned``, ``bad_signature``, ``signtest``, ``stale``, ``wrong_serial``.
+
+To add a fault: name it here, and act on it in ``door`` (answers) or ``courier`` (notifications).
+This module only decides whether a rule strikes; it must not touch a message.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+from simulator.wire import GENUINE, Seal
+
+_SEALS = {
+    "unsigned": Seal("missing"),
+    "bad_signature": Seal("broken"),
+    "signtest": Seal("signtest"),
+    "stale": Seal(offset=-301),
+    "wrong_serial": Seal(serial="5A" * 20),
+}
+NOT_DONE = frozenset(
+    {"drop_before", "http_500_before", "system_error", "frequency_limited", "html", "empty", "redirect"}
+)
+_DONE = frozenset({"delay", "drop_reply_after_commit", "http_500_after", "truncate", "huge_body", "tamper"})
+_NOTIFY = frozenset({"drop", "delay", "duplicate", "tamper"})
+FAULTS = NOT_DONE | _DONE | _NOTIFY | _SEALS.keys()
+OPERATIONS = (
+    "login", "v2.prepay", "v2.query", "v2.close", "v3.prepay", "v3.query", "v3.close", "v3.certificates",
+    "notify.v2", "notify.v3",
+)  # fmt: skip
+
+
+class PlanRefused(Exception):
+    """The plan is not one; the text says which rule and why."""
+
+
+@dataclass
+class Rule:
+    op: str
+    fault: str
+    count: int | None = None
+    skip: int = 0
+    probability: float = 1.0
+    seconds: float = 1.0
+    field: str = ""
+    value: str | None = None
+    location: str = "http://127.0.0.1:9/"
+    bytes: int = 8_000_000
+    times: int = 2
+    struck: int = 0
+
+    @property
+    def seal(self) -> Seal:
+        return _SEALS.get(self.fault, GENUINE)
+
+    def matches(self, op: str) -> bool:
+        return fnmatchcase(op, self.op)
+
+
+@dataclass
+class Faults:
+    """The plan in force. ``pick`` consumes it."""
+
+    rules: list[Rule] = field(default_factory=list)
+    seed: int = 0
+    _random: random.Random = field(default_factory=lambda: random.Random(0), repr=False)  # noqa: S311 reproducible, not secret
+
+    def pick(self, op: str) -> Rule | None:
+        """The first rule that strikes this operation now, counted as struck; or None."""
+        for rule in self.rules:
+            if not rule.matches(op) or rule.count == 0:
+                continue
+            if rule.skip > 0:
+                rule.skip -= 1
+                continue
+            if rule.probability < 1 and self._random.random() >= rule.probability:
+                continue
+            rule.struck += 1
+            rule.count = rule.count - 1 if rule.count is not None else None
+            return rule
+        return None
+
+    def replace(self, plan: object) -> None:
+        """Take a new plan; raises ``PlanRefused`` and keeps the old one if it is not sound."""
+        if isinstance(plan, list):
+            plan = {"rules": plan}
+        if (
+            not isinstance(plan, dict)
+            or not plan.keys() <= {"seed", "rules"}
+            or not isinstance(plan.get("rules"), list)
+        ):
+            raise PlanRefused('a plan is {"seed": 1, "rules": [...]} or a list of rules')
+        seed = plan.get("seed", 0)
+        if type(seed) is not int:
+            raise PlanRefused("seed must be an integer")
+        self.rules = [_rule(index, rule) for index, rule in enumerate(plan["rules"])]
+        self.seed = seed
+        self._random = random.Random(seed)  # noqa: S311 reproducible, not secret
+
+    def clear(self) -> None:
+        self.replace([])
+
+    def published(self) -> dict[str, object]:
+        return {"seed": self.seed, "rules": [vars(rule) for rule in self.rules]}
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "op": (str,), "fault": (str,), "count": (int, type(None)), "skip": (int,), "probability": (int, float),
+    "seconds": (int, float), "field": (str,), "value": (str, type(None)), "location": (str,), "bytes": (int,),
+    "times": (int,),
+}  # fmt: skip
+
+
+def _rule(index: int, values: Any) -> Rule:
+    if not isinstance(values, dict):
+        raise PlanRefused(f"rule {index} is not an object")
+    for name, value in values.items():
+        if name not in _TYPES or type(value) not in _TYPES[name]:
+            raise PlanRefused(f"rule {index}: {name!a} is unknown or of the wrong type")
+        if isinstance(value, int | float) and not 0 <= value <= 100_000_000:
+            raise PlanRefused(f"rule {index}: {name} is out of range")
+    if values.get("fault") not in FAULTS:
+        raise PlanRefused(f"rule {index}: fault must be one of {', '.join(sorted(FAULTS))}")
+    if not any(fnmatchcase(op, str(values.get("op"))) for op in OPERATIONS):
+        raise PlanRefused(f"rule {index}: op must match one of {', '.join(OPERATIONS)}")
+    return Rule(**values)
+
+
+def tampered(body: bytes, rule: Rule) -> bytes:
+    """The body with one value changed: the element or key ``rule.field``, or the first digit found without one."""
+    text = body.decode("utf-8")
+    if not rule.field:
+        return re.sub(r"[0-9]", lambda m: str((int(m[0]) + 1) % 10), text, count=1).encode("utf-8")
+    name = re.escape(rule.field)
+    pattern = rf"(<{name}>(?:<!\[CDATA\[)?|\"{name}\":\"?)([^<\]\",}}]+)"
+    return re.sub(pattern, lambda m: m[1] + _changed(m[2], rule.value), text, count=1).encode("utf-8")
+
+
+def _changed(old: str, new: str | None) -> str:
+    return new if new is not None else ("2" if old[0] == "1" else "1") + old[1:]

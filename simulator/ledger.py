@@ -1,0 +1,198 @@
+"""WeChat's truth: users, orders, payments, deliveries. Values and their storage, no rule of trade.
+
+With a directory every change is appended to ``ledger.jsonl`` before it is answered, and read back at start; without
+one it lives in memory. It must not know HTTP, signatures or what is allowed when.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from simulator.files import write_private
+
+NOTPAY, SUCCESS, CLOSED, PAYERROR = "NOTPAY", "SUCCESS", "CLOSED", "PAYERROR"
+PREPAY_LIFE = 2 * 3600
+
+
+@dataclass
+class Payment:
+    """Money that moved. ``payer_total`` is what the user paid after coupons; times are virtual epoch seconds."""
+
+    transaction_id: str
+    paid_at: float
+    payer_total: int
+    bank_type: str
+
+
+@dataclass
+class Order:
+    """One ``out_trade_no``, whichever API made it. ``scheme`` is MD5, HMAC-SHA256 or RSA, for life."""
+
+    out_trade_no: str
+    api: str
+    scheme: str
+    appid: str
+    mchid: str
+    openid: str
+    amount_fen: int
+    description: str
+    attach: str
+    notify_url: str
+    content: str
+    created_at: float
+    expires_at: float
+    key_kind: str = "public_key"
+    device_info: str = ""
+    state: str = NOTPAY
+    closed_at: float | None = None
+    prepay_ids: list[tuple[str, float]] = field(default_factory=list)
+    payment: Payment | None = None
+
+    def prepay_age(self, prepay_id: str, now: float) -> float | None:
+        """Seconds since this prepay_id was issued; None if it is not this order's."""
+        return next((now - issued for known, issued in self.prepay_ids if known == prepay_id), None)
+
+
+@dataclass
+class Try:
+    """One sending of a notification: ``result`` is ``acknowledged`` or why not; ``status`` 0 without an answer."""
+
+    at: float
+    status: int
+    result: str
+
+
+@dataclass
+class Delivery:
+    """One notification and its repeats. ``state``: waiting, acknowledged or given_up."""
+
+    id: str
+    out_trade_no: str
+    api: str
+    url: str
+    first_at: float
+    state: str = "waiting"
+    tries: list[Try] = field(default_factory=list)
+
+
+@dataclass
+class User:
+    """A WeChat user of this mini program; only the newest session_key is valid."""
+
+    openid: str
+    session_key: str = ""
+
+
+class Ledger:
+    """Look things up in the dictionaries; after changing one, ``keep`` it."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.users: dict[str, User] = {}
+        self.orders: dict[str, Order] = {}
+        self.deliveries: dict[str, Delivery] = {}
+        self.waiting: dict[str, Delivery] = {}
+        self.by_prepay_id: dict[str, str] = {}
+        self.by_transaction_id: dict[str, str] = {}
+        self.clock_offset = 0.0
+        self._file: IO[str] | None = None
+        if path is not None:
+            self._open(path)
+
+    def keep(self, entity: User | Order | Delivery) -> None:
+        """Index the entity and write it down."""
+        match entity:
+            case User():
+                self.users[entity.openid] = entity
+            case Delivery():
+                self._file_delivery(entity)
+            case Order():
+                self._index(entity)
+        self._append({type(entity).__name__: asdict(entity)})
+
+    def keep_clock(self, offset: float) -> None:
+        self.clock_offset = offset
+        self._append({"clock_offset": offset})
+
+    def close(self) -> None:
+        if self._file is not None:
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._file = None
+
+    def published(self) -> dict[str, object]:
+        """What ``GET /_sim/ledger`` gives; refunds do not exist yet and are an empty list."""
+        payments = [
+            {"out_trade_no": order.out_trade_no, "amount_fen": order.amount_fen, **asdict(order.payment)}
+            for order in self.orders.values()
+            if order.payment
+        ]
+        return {
+            "orders": [asdict(order) for order in self.orders.values()],
+            "payments": payments,
+            "refunds": [],
+            "deliveries": [asdict(delivery) for delivery in self.deliveries.values()],
+            "users": list(self.users),
+        }
+
+    def _index(self, order: Order) -> None:
+        self.orders[order.out_trade_no] = order
+        for prepay_id, _ in order.prepay_ids:
+            self.by_prepay_id[prepay_id] = order.out_trade_no
+        if order.payment:
+            self.by_transaction_id[order.payment.transaction_id] = order.out_trade_no
+
+    def _file_delivery(self, delivery: Delivery) -> None:
+        self.deliveries[delivery.id] = delivery
+        if delivery.state == "waiting":
+            self.waiting[delivery.id] = delivery
+        else:
+            self.waiting.pop(delivery.id, None)
+
+    def _append(self, line: dict[str, Any]) -> None:
+        if self._file is not None:
+            self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            self._file.flush()
+
+    def _open(self, path: Path) -> None:
+        """Replay what was written, then write it again compactly and go on appending."""
+        if path.exists():
+            for line in _whole_lines(path):
+                self._replay(json.loads(line))
+        entities: list[User | Order | Delivery] = [
+            *self.users.values(),
+            *self.orders.values(),
+            *self.deliveries.values(),
+        ]
+        lines = [json.dumps({type(e).__name__: asdict(e)}, ensure_ascii=False) for e in entities]
+        lines.append(json.dumps({"clock_offset": self.clock_offset}))
+        write_private(path, "\n".join(lines) + "\n")
+        self._file = path.open("a", encoding="utf-8")
+
+    def _replay(self, line: dict[str, Any]) -> None:
+        match line:
+            case {"User": values}:
+                self.users[values["openid"]] = User(**values)
+            case {"Order": values}:
+                self._index(_order(values))
+            case {"Delivery": values}:
+                self._file_delivery(Delivery(**(values | {"tries": [Try(**t) for t in values["tries"]]})))
+            case {"clock_offset": offset}:
+                self.clock_offset = offset
+
+
+def _whole_lines(path: Path) -> Iterator[str]:
+    """A process that was killed may have left its last line half written: it was never answered for."""
+    with path.open(encoding="utf-8") as file:
+        yield from (line for line in file if line.endswith("\n"))
+
+
+def _order(values: dict[str, Any]) -> Order:
+    order = Order(**values)
+    payment = Payment(**values["payment"]) if values["payment"] else None
+    return dataclasses.replace(order, payment=payment, prepay_ids=[(p, at) for p, at in values["prepay_ids"]])

@@ -1,0 +1,145 @@
+"""``POST /_sim/notify``: a notification made to measure with the genuine keys, sent now and outside the schedule.
+
+    out_trade_no      whose payment is notified (paid or not); an unknown number is invented around the overrides
+    api               v2 | v3: the form; without it the order's own
+    override          neutral facts: amount, payer_total, currency, appid, mchid, openid, transaction_id, out_trade_no,
+                      state, bank_type, attach, paid_at; any other name is laid over the message (v3: the transaction
+                      object, member by member; v2: the XML), null removes it. An object in a neutral name's place is
+                      laid over too: {"amount": {"total": 1}}
+    envelope          v3: laid over the envelope ({"event_type": "X", "resource": {"nonce": "short"}})
+    remove            names left out of the message
+    signature         genuine (default) | missing | broken | signtest
+    timestamp_offset  v3: seconds added to the timestamp before signing
+    serial            v3: another Wechatpay-Serial
+    key               v3: public_key | certificate | other_merchant (encrypted with somebody else's APIv3 key)
+    sign_type         v2: MD5 | HMAC-SHA256 instead of the order's; sign_type_field true | false names it or not
+    headers           laid over the headers after signing; null removes one
+    body              instead of the body made here, after signing
+    id                v3: the envelope's id, to repeat one
+    url               instead of the order's notify_url
+    times, parallel   how often the same bytes are sent (1), and how many at once (1)
+    send              false: do not send, only answer with what would be
+
+It answers {"url", "headers", "body", "results": [{"status", "result"}, ...]}. It must not touch orders or the schedule.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from typing import Any
+
+from simulator import notices, numbers
+from simulator.courier import Judgement
+from simulator.ledger import Order
+from simulator.notices import Changes, Facts, Notice
+from simulator.wire import Seal
+from simulator.world import World
+
+NAMES = (
+    "out_trade_no", "api", "override", "envelope", "remove", "signature", "timestamp_offset", "serial", "key",
+    "sign_type", "sign_type_field", "headers", "body", "id", "url", "times", "parallel", "send",
+)  # fmt: skip
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "out_trade_no": str, "api": str, "override": dict, "envelope": dict, "remove": list, "signature": str,
+    "timestamp_offset": int, "serial": str, "key": str, "sign_type": str, "sign_type_field": bool, "headers": dict,
+    "body": str, "id": str, "url": str, "times": int, "parallel": int, "send": bool,
+}  # fmt: skip
+_CHOICES = {
+    "api": ("v2", "v3"),
+    "signature": ("genuine", "missing", "broken", "signtest"),
+    "key": ("public_key", "certificate", "other_merchant"),
+    "sign_type": ("MD5", "HMAC-SHA256"),
+}
+_FACTS = {field.name: field.type for field in dataclasses.fields(Facts)}
+_MOST_TIMES = 100_000
+
+
+class NotifyRefused(Exception):
+    """The wish was not understood."""
+
+
+async def notify(world: World, wish: dict[str, Any]) -> dict[str, Any]:
+    """Make it, send it unless ``send`` is false, and say how it was taken. Raises ``NotifyRefused``."""
+    _check(wish)
+    order = world.ledger.orders.get(wish.get("out_trade_no", ""))
+    api = wish.get("api") or (order.api if order else "v3")
+    url = wish.get("url") or (order.notify_url if order else "")
+    if not url and wish.get("send", True):
+        raise NotifyRefused("an order that is not known has no notify_url: give url, or send false")
+    notice = _outfitted(_make(world, wish, order, api), wish)
+    results = await _send(world, wish, api, url, notice) if wish.get("send", True) else []
+    return {
+        "url": url,
+        "headers": notice.headers,
+        "body": notice.body.decode("utf-8"),
+        "results": [dataclasses.asdict(result) for result in results],
+    }
+
+
+def _check(wish: dict[str, Any]) -> None:
+    for name, value in wish.items():
+        if not isinstance(value, _TYPES[name]) or (_TYPES[name] is int and isinstance(value, bool)):
+            raise NotifyRefused(f"{name} has the wrong type")
+        if name in _CHOICES and value not in _CHOICES[name]:
+            raise NotifyRefused(f"{name} is one of {', '.join(_CHOICES[name])}")
+    if not 1 <= wish.get("times", 1) <= _MOST_TIMES or not 1 <= wish.get("parallel", 1) <= _MOST_TIMES:
+        raise NotifyRefused(f"times and parallel are 1 to {_MOST_TIMES}")
+    if not all(isinstance(v, str | None) for v in wish.get("headers", {}).values()):
+        raise NotifyRefused("headers are texts, or null to leave one out")
+
+
+def _make(world: World, wish: dict[str, Any], order: Order | None, api: str) -> Notice:
+    facts, changes = _facts(world, wish, order), _changes(wish)
+    kind = wish.get("key") or world.keys.for_notice(order.key_kind if order and api == order.api else "public_key")
+    seal = Seal(wish.get("signature", "genuine"), wish.get("timestamp_offset", 0), wish.get("serial"), kind)
+    if api == "v3":
+        times = (world.clock.wire(), world.clock.now())
+        notice_id = wish.get("id") or str(uuid.uuid4())
+        return notices.v3_notice(notice_id, facts, world.merchant, world.keys, seal, times, changes)
+    scheme = order.scheme if order and order.api == "v2" else "MD5"
+    sign_type, named = wish.get("sign_type", scheme), wish.get("sign_type_field", False)
+    key = numbers.text(32) if kind == "other_merchant" else world.merchant.v2_api_key
+    return notices.v2_notice(facts, key, sign_type, seal, named, changes)
+
+
+def _facts(world: World, wish: dict[str, Any], order: Order | None) -> Facts:
+    base = notices.facts_of(order) if order else _invented(world, wish.get("out_trade_no") or "SIM" + numbers.text(20))
+    plain: dict[str, Any] = {n: v for n, v in wish.get("override", {}).items() if _is_fact(n, v)}
+    if "amount" in plain and "payer_total" not in plain:
+        plain["payer_total"] = plain["amount"]
+    return dataclasses.replace(base, **plain)
+
+
+def _is_fact(name: str, value: object) -> bool:
+    """A neutral name with a value of its type; anything else in its place is laid over the message as it is."""
+    kinds: dict[object, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,)}
+    return name in _FACTS and type(value) in kinds[_FACTS[name]]
+
+
+def _invented(world: World, out_trade_no: str) -> Facts:
+    now, merchant = world.clock.now(), world.merchant
+    return Facts(
+        out_trade_no, numbers.transaction_id(now), merchant.appid, merchant.mchid, numbers.openid(), 100, 100, now
+    )
+
+
+def _changes(wish: dict[str, Any]) -> Changes:
+    extra = {n: v for n, v in wish.get("override", {}).items() if not _is_fact(n, v)}
+    return Changes(extra, wish.get("envelope", {}), tuple(map(str, wish.get("remove", []))))
+
+
+def _outfitted(notice: Notice, wish: dict[str, Any]) -> Notice:
+    headers = {**notice.headers, **wish.get("headers", {})}
+    body = wish["body"].encode("utf-8", "surrogatepass") if "body" in wish else notice.body
+    return Notice({name: value for name, value in headers.items() if value is not None}, body)
+
+
+async def _send(world: World, wish: dict[str, Any], api: str, url: str, notice: Notice) -> list[Judgement]:
+    """``times`` sendings, ``parallel`` of them at a time."""
+    left, results = wish.get("times", 1), []
+    while left > 0:
+        together = min(left, wish.get("parallel", 1))
+        results += await world.courier.send(api, url, notice, together)
+        left -= together
+    return results
