@@ -169,3 +169,6 @@ class PaymentAdapter(Protocol):
 
     async def self_check(self) -> list[Check]:
         """Ask the provider something harmless: do the keys, the clock and the network work?"""
+
+
+Adapters = Mapping[str, PaymentAdapter]  # by name; built by the registry, handed to the services

@@ -56,7 +56,9 @@ class Database:
     """``url``: ``sqlite:///file`` or ``mysql://user:password@host:port/name``. At most ``queue`` units wait."""
 
     def __init__(self, url: str, *, threads: int = 16, queue: int = 64) -> None:
-        self._peewee = _open(url)
+        opened = _open(url)
+        self._peewee: peewee.Database = opened
+        self._begin_reading = opened.begin_reading
         self._threads = threads
         self._limit = threads + queue
         self._pending = 0
@@ -87,13 +89,13 @@ class Database:
 
     def read_here(self, fn: Callable[..., T], *args: object) -> T:
         """``read`` on the calling thread."""
-        return self._again(self._peewee.begin_reading, fn, args)
+        return self._again(self._begin_reading, fn, args)
 
     def _again(self, begin: Callable[[], None], fn: Callable[..., T], args: tuple[object, ...]) -> T:
         for delay in AGAIN_AFTER:
             try:
                 return self._unit(begin, fn, args)
-            except Raced as race:
+            except (Raced, peewee.IntegrityError) as race:  # a second look sees the row that was in the way
                 problem: Exception = race
             except peewee.OperationalError as error:
                 problem = error
@@ -105,6 +107,8 @@ class Database:
                 raise DatabaseUnavailable(_words(error)) from error
             if delay is not None:
                 time.sleep(delay)
+        if isinstance(problem, peewee.IntegrityError):
+            raise problem
         raise DatabaseUnavailable("the same rows are being changed by too many at once") from problem
 
     def _unit(self, begin: Callable[[], None], fn: Callable[..., T], args: tuple[object, ...]) -> T:

@@ -9,6 +9,7 @@ from models.user import User
 class Order(Table):
     order_no = CharField(32, unique=True)
     user = ForeignKeyField(User, backref="orders")
+    user_id: int
     amount_fen = BigIntegerField()
     currency = CharField(3)
     state = CharField(16)  # models.states.ORDER
@@ -24,11 +25,16 @@ class Order(Table):
     class Meta:
         table_name = "orders"
 
+    @property
+    def number(self) -> str:
+        return self.order_no
+
 
 class OrderItem(Table):
     """Title and price as they were when the order was made."""
 
     order = ForeignKeyField(Order, backref="items")
+    order_id: int
     product_id = CharField(32)
     title = CharField(60)
     price_fen = BigIntegerField()

@@ -10,6 +10,7 @@ class Payment(Table):
     provider_transaction_id = CharField(64, unique=True)
     out_trade_no = CharField(64)
     order = ForeignKeyField(Order, backref="payments", null=True)
+    order_id: int | None
     appid = CharField(32)
     mchid = CharField(32)
     openid = CharField(128)

@@ -9,6 +9,7 @@ from models.user import User
 class Session(Table):
     token_hash = CharField(64, unique=True)
     user = ForeignKeyField(User, backref="sessions")
+    user_id: int
     created_at = BigIntegerField()
     seen_at = BigIntegerField()  # refreshed at most every few minutes
 

@@ -9,6 +9,7 @@ from models.order import Order
 class Transaction(Table):
     out_trade_no = CharField(32, unique=True)
     order = ForeignKeyField(Order, backref="transactions")
+    order_id: int
     adapter = CharField(32)  # who made it asks, closes and refunds it, whatever is configured today
     scheme = CharField(16)
     appid = CharField(32)
@@ -32,3 +33,7 @@ class Transaction(Table):
 
     class Meta:
         table_name = "transactions"
+
+    @property
+    def number(self) -> str:
+        return self.out_trade_no

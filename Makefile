@@ -1,0 +1,47 @@
+# One word each. Needs Python 3.11 or newer, and nothing else: the virtual environment is made here.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test lint unit mutants check-all docs screenshots clean
+
+run: $(VENV)/run.stamp            ## the shop on http://127.0.0.1:8000, the simulator on :8900
+	$(BIN)/python cli.py run
+
+test: $(VENV)/dev.stamp lint      ## every check: lint, types, floors, tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/dev.stamp           ## style, types, floors
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: $(VENV)/dev.stamp           ## the tests that need no process: seconds
+	$(BIN)/python -m pytest tests/unit tests/adapters
+
+mutants: $(VENV)/dev.stamp        ## plants protocol faults in the codecs; every one must turn a test red
+	$(BIN)/python tools/mutants.py
+
+check-all: test mutants
+
+docs: $(VENV)/dev.stamp           ## renders what is generated in ARCHITECTURE.md and docs/
+	$(BIN)/python tools/render_docs.py
+
+screenshots: $(VENV)/dev.stamp    ## takes docs/images from the running program
+	$(BIN)/python tools/screenshots.py
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: requirements.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.txt requirements.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/run.stamp
+
+clean:                            ## the virtual environment and everything the program wrote
+	rm -rf $(VENV) var

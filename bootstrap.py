@@ -1,0 +1,148 @@
+"""Builds the parts and puts them together: the only place where adapters, tables, services and doors meet."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import tornado.web
+
+from adapters.base import Adapters
+from adapters.errors import PaymentError
+from adapters.miniprogram import MiniProgram, MiniProgramConfig
+from adapters.registry import build_adapters
+from adapters.transport import Transport
+from adapters.wechat_v2.config import WechatV2Config
+from adapters.wechat_v3.config import WechatV3Config
+from handlers.routes import Demo, make_app
+from models.database import Database
+from services.asking import Asking
+from services.bundle import Services
+from services.catalogue import Catalogue
+from services.checkout import Checkout, Sold
+from services.closing import Closing
+from services.login import Login
+from services.notifications import Notifications
+from services.orders import Orders
+from services.ports import Clock, Token, system_clock, system_token
+from settings import Merchant, Settings, SettingsError
+from settings.merchant import simulated_merchant
+
+ROOT = Path(__file__).parent
+VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+ADAPTER = {"v2": "wechat_v2", "v3": "wechat_v3"}  # WECHAT_PAY_API -> the adapter of new payments
+
+logger = logging.getLogger("pay.start")
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One process's parts. ``close`` in the order in which they depend on each other."""
+
+    settings: Settings
+    services: Services
+    transport: Transport
+
+    def app(self) -> tornado.web.Application:
+        settings = self.settings
+        demo = Demo(settings.simulator_url, _named(settings), ROOT / "miniprogram") if settings.simulator_mode else None
+        pictures = ROOT / settings.catalogue_dir / "pictures"
+        return make_app(self.services, public_url=settings.public_url, pictures=pictures, version=VERSION, demo=demo)
+
+    async def close(self) -> None:
+        await self.services.notifications.drain()
+        self.transport.close()
+        await asyncio.get_running_loop().run_in_executor(None, self.services.database.close)
+
+
+def build(
+    settings: Settings,
+    merchant: Merchant,
+    transport: Transport,
+    *,
+    now: Clock = system_clock,
+    token: Token = system_token,
+) -> Program:
+    """The program on these settings. Opens no connection. Raises ConfigError if a key cannot be used."""
+    database = Database(settings.database_url.get_secret_value())
+    adapters = _adapters(settings, merchant, transport, now, token)
+    identity = MiniProgram(MiniProgramConfig(merchant.appid, merchant.app_secret, merchant.api_url), transport)
+    asking = Asking(database, adapters, now)
+    sold = Sold(settings.shop_name, settings.public_url.rstrip("/"))
+    services = Services(
+        database=database,
+        adapters=adapters,
+        login=Login(database, identity, now, token),
+        catalogue=Catalogue(database),
+        orders=Orders(database, now, token, settings.order_expires_minutes * 60),
+        checkout=Checkout(database, adapters, ADAPTER[settings.wechat_pay_api], asking, sold, now, token),
+        asking=asking,
+        closing=Closing(database, adapters, asking, now),
+        notifications=Notifications(database, adapters, now),
+        now=now,
+    )
+    return Program(settings, services, transport)
+
+
+def _adapters(settings: Settings, merchant: Merchant, transport: Transport, now: Clock, token: Token) -> Adapters:
+    """Both generations if both have keys: what was begun through one is finished through it."""
+    configs: list[WechatV2Config | WechatV3Config] = []
+    who = (merchant.appid, merchant.mchid)
+    if v2 := merchant.v2:
+        configs.append(WechatV2Config(*who, v2.api_key, v2.sign_type, merchant.pay_url))
+    if v3 := merchant.v3:
+        public = (v3.public_key or None, v3.public_key_id or None)
+        configs.append(WechatV3Config(*who, v3.api_key, v3.serial_no, v3.private_key, *public, merchant.pay_url))
+    return build_adapters(configs, transport, now=now, nonce=lambda: token(16).hex())
+
+
+def _named(settings: Settings) -> str:
+    return "v3 RSA" if settings.wechat_pay_api == "v3" else f"v2 {settings.wechat_v2_sign_type}"
+
+
+async def find_merchant(
+    settings: Settings, merchant: Merchant | None, transport: Transport, *, patience: float = 10
+) -> Merchant:
+    """The merchant of the settings or, in simulator mode, the simulator's. Waits ``patience`` seconds for it."""
+    if merchant is not None:
+        return merchant
+    url = settings.simulator_url.rstrip("/") + "/_sim/merchant"
+    until = time.monotonic() + patience
+    while True:
+        try:
+            answer = await transport.request("GET", url, headers={}, body=None)
+            return simulated_merchant(settings, json.loads(answer.body))
+        except (PaymentError, ValueError, KeyError, TypeError):
+            if time.monotonic() > until:
+                raise SettingsError([_no_merchant(settings)]) from None
+            await asyncio.sleep(0.1)
+
+
+def _no_merchant(settings: Settings) -> str:
+    return (
+        f"no merchant is configured, and no simulator answers at {settings.simulator_url}: start both with `make run`, "
+        "or the simulator alone with `python -m simulator`, or set WECHAT_APP_ID, WECHAT_APP_SECRET and WECHAT_MCH_ID"
+    )
+
+
+def prepare_tables(program: Program) -> None:
+    """Migrations, and the demo catalogue in simulator mode. Raises SettingsError if the database is unfit for money."""
+    database = program.services.database
+    applied = database.migrate()
+    if applied:
+        logger.info("migrations applied: %s", ", ".join(applied))
+    if problems := database.check():
+        raise SettingsError(problems)
+    if program.settings.simulator_mode:
+        program.services.catalogue.seed(ROOT / program.settings.catalogue_dir / "products.json")
+
+
+def configure_logging(level: str) -> None:
+    """One line an event, on standard error. ``handlers.observe`` logs access; libraries speak when they warn."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("pay").setLevel(level)

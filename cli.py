@@ -1,0 +1,150 @@
+"""The terminal: one command, one service call. ``python cli.py --help`` lists them."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from adapters.errors import ConfigError
+from adapters.transport import Transport
+from bootstrap import ROOT, Program, build, configure_logging, find_merchant
+from services.catalogue import CatalogueError
+from services.errors import DatabaseUnavailable, Refused
+from services.explain import explain
+from settings import Settings, SettingsError, load
+from supervisor import Child, supervise
+
+Command = Callable[[Program, argparse.Namespace], Awaitable[int]]
+
+
+async def migrate(program: Program, _: argparse.Namespace) -> int:
+    applied = await asyncio.to_thread(program.services.database.migrate)
+    print("\n".join(f"applied {name}" for name in applied) or "the tables are up to date")
+    return 0
+
+
+async def query(program: Program, args: argparse.Namespace) -> int:
+    lines = await program.services.asking.ask_order(args.order_no)
+    print("\n".join(lines) or "no attempt was ever made to pay this order")
+    return 0
+
+
+async def close(program: Program, args: argparse.Namespace) -> int:
+    print(await program.services.closing.close_by_number(args.order_no, "operator"))
+    return 0
+
+
+async def tell(program: Program, args: argparse.Namespace) -> int:
+    print("\n".join(await program.services.database.read(explain, args.order_no)))
+    return 0
+
+
+async def catalogue(program: Program, args: argparse.Namespace) -> int:
+    count = await asyncio.to_thread(program.services.catalogue.replace, args.file)
+    print(f"{count} products are for sale")
+    return 0
+
+
+async def doctor(program: Program, _: argparse.Namespace) -> int:
+    """Everything that can be found out without a payment: database, keys, clock, network."""
+    database = program.services.database
+    problems = [f"migration {name} is not applied: python cli.py migrate" for name in database.pending_migrations()]
+    problems += database.check()
+    lines = [(not problems, "database", "; ".join(problems) or "answers, and its settings are fit for money")]
+    for adapter in program.services.adapters.values():
+        await adapter.refresh_keys()
+        lines += [(check.ok, f"{adapter.name} {check.name}", check.detail) for check in await adapter.self_check()]
+    for ok, name, detail in lines:
+        print(f"{'ok  ' if ok else 'FAIL'}  {name}: {detail}")
+    return 0 if all(ok for ok, _, _ in lines) else 1
+
+
+async def run(settings: Settings) -> int:
+    """Simulator (if no merchant is configured) and server, as children, until Ctrl-C."""
+    here = f"http://{settings.host}:{settings.port}"
+    server = Child([sys.executable, str(ROOT / "server.py")], ready=lambda: answers(f"{here}/healthz"))
+    if not settings.simulator_mode:
+        return await supervise([server], f"\n  The server is up: {here}\n  Ctrl-C stops it.\n")
+    port = settings.simulator_url.rstrip("/").rsplit(":", 1)[-1]
+    simulator = Child(
+        [sys.executable, "-m", "simulator", "--port", port, "--data", str(Path("var") / "simulator")],
+        ready=lambda: answers(f"{settings.simulator_url}/_sim/merchant"),
+    )
+    said = (
+        f"\n  The demo shop:     {here}/\n  WeChat's stand-in: {settings.simulator_url}/_sim/ledger\n"
+        f"  New payments use WECHAT_PAY_API={settings.wechat_pay_api}. No merchant is configured, so no money moves.\n"
+        "  Ctrl-C stops both.\n"
+    )
+    return await supervise([simulator, server], said)
+
+
+async def answers(url: str, patience: float = 20) -> None:
+    """Returns when ``url`` answers 200. Raises TimeoutError."""
+    async with asyncio.timeout(patience):
+        while not await asyncio.to_thread(_answers, url):
+            await asyncio.sleep(0.1)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as reply:  # noqa: S310 - our own loopback address
+            return bool(reply.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="python cli.py", description="The mini-program payment backend, from a terminal."
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="command")
+    commands.add_parser("run", help="the server and, if no merchant is configured, the simulator (make run)")
+    commands.add_parser("migrate", help="bring the database's tables up to date").set_defaults(call=migrate)
+    commands.add_parser("doctor", help="check database, keys, clock and network").set_defaults(call=doctor)
+    for name, call, words in (
+        ("query", query, "ask WeChat about an order's payments, and apply the answer"),
+        ("close", close, "close an order: at WeChat first, here on proof"),
+        ("explain", tell, "what happened to an order, from the log"),
+    ):
+        one = commands.add_parser(name, help=words)
+        one.add_argument("order_no")
+        one.set_defaults(call=call)
+    goods = commands.add_parser("catalogue", help="make the catalogue what a products.json says")
+    goods.add_argument("file", type=Path)
+    goods.set_defaults(call=catalogue)
+    return top
+
+
+async def one_call(args: argparse.Namespace) -> int:
+    settings, merchant = load()
+    configure_logging(settings.log_level)
+    if args.command == "run":
+        return await run(settings)
+    transport = Transport()
+    program = build(settings, await find_merchant(settings, merchant, transport, patience=2), transport)
+    try:
+        call: Command = args.call
+        return await call(program, args)
+    finally:
+        await program.close()
+
+
+def main() -> int:
+    args = parser().parse_args()
+    try:
+        return asyncio.run(one_call(args))
+    except Refused as error:
+        problem: object = error.code.replace("_", " ")
+    except (SettingsError, ConfigError, CatalogueError, DatabaseUnavailable) as error:
+        problem = error
+    print(f"{args.command}: {problem}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

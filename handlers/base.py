@@ -1,0 +1,148 @@
+"""The ceremony of a door: body in (bounded, strict JSON), JSON out, who asks, one table from error to answer.
+
+A verb is then: parse, one service call, write.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import tornado.web
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from handlers.strict_json import BadJson, loads
+from handlers.words import WORDS, words_for
+from services.bundle import Services
+from services.errors import DatabaseUnavailable, Invalid, Refused, Unauthorized
+from services.login import Person
+
+logger = logging.getLogger("pay.http")
+
+MAX_BODY = 64 * 1024
+Shape = TypeVar("Shape", bound=BaseModel)
+in_flight: set[Door] = set()  # requests accepted and not yet answered: a stop waits for them
+BY_STATUS = {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}
+
+
+@tornado.web.stream_request_body
+class Door(tornado.web.RequestHandler):
+    """Reads a body of up to 64 KB into ``self.body``. What is longer is read to its end and thrown away, so that the
+    client gets our 413 instead of a broken connection; what is longer than the server's own limit is cut."""
+
+    body: bytes
+    request_id: str
+
+    def initialize(self) -> None:
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self.request_id = secrets.token_hex(8)
+        in_flight.add(self)
+
+    def on_finish(self) -> None:
+        in_flight.discard(self)
+
+    def on_connection_close(self) -> None:
+        in_flight.discard(self)
+
+    @property
+    def services(self) -> Services:
+        services: Services = self.application.settings["services"]
+        return services
+
+    def data_received(self, chunk: bytes) -> None:
+        self._size += len(chunk)
+        if self._size <= MAX_BODY:
+            self._chunks.append(chunk)
+
+    def read_body(self) -> bytes:
+        if self._size > MAX_BODY:
+            raise Invalid("body_too_large", limit=str(MAX_BODY))
+        return b"".join(self._chunks)
+
+    def set_default_headers(self) -> None:
+        self.clear_header("Server")
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Content-Type-Options", "nosniff")
+
+    def compute_etag(self) -> None:
+        return None  # an answer about money is never "not modified"
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """Refusals are ordinary; anything else is a bug and keeps its trace, in the log alone."""
+        if not isinstance(value, (Refused, DatabaseUnavailable, tornado.web.HTTPError)):
+            logger.error("unexpected request_id=%s", self.request_id, exc_info=(typ, value, tb))
+        elif isinstance(value, DatabaseUnavailable):
+            logger.warning("database unavailable request_id=%s: %s", self.request_id, value)
+
+
+class Api(Door):
+    """JSON in, JSON out."""
+
+    def json(self, shape: type[Shape]) -> Shape:
+        """The body as ``shape``. Raises Invalid, naming the field."""
+        body = self.read_body()
+        kind = self.request.headers.get("Content-Type", "application/json").split(";")[0].strip().lower()
+        if kind != "application/json":
+            raise Invalid("unsupported_media_type")
+        try:
+            return TypeAdapter(shape).validate_python(loads(body))
+        except BadJson as error:
+            raise Invalid("malformed_json", reason=str(error)) from None
+        except ValidationError as error:
+            raise Invalid("invalid_field", **_first_problem(error)) from None
+
+    async def person(self) -> Person:
+        """Who asks, by ``Authorization: Bearer``. Raises Unauthorized."""
+        scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise Unauthorized("token_missing")
+        return await self.services.login.person(token.strip())
+
+    def reply(self, value: Any, status: int = HTTPStatus.OK) -> None:
+        self.set_status(status)
+        self.set_header("Content-Type", "application/json; charset=utf-8")
+        self.finish(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """One table decides; the client never sees a trace, a reason phrase of ours, or another user's data."""
+        error = kwargs.get("exc_info", (None, None, None))[1]
+        if isinstance(error, Refused):
+            self.refuse(error.code, error.details)
+        elif isinstance(error, DatabaseUnavailable):
+            self.refuse("database_unavailable", {})
+        else:
+            self.refuse(BY_STATUS.get(status_code, "internal_error" if status_code >= 500 else "bad_request"), {})
+
+    def refuse(self, code: str, details: dict[str, str]) -> None:
+        status = WORDS[code].status
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            self.set_header("Retry-After", "1")
+        if status == HTTPStatus.UNAUTHORIZED:
+            self.set_header("WWW-Authenticate", "Bearer")
+        error = {"code": code, "message": words_for(code, self.language(), details), "request_id": self.request_id}
+        if details.get("field"):
+            error["field"] = details["field"]
+        self.reply({"error": error}, status)
+
+    def language(self) -> str:
+        accepted = self.request.headers.get("Accept-Language", "")
+        return "zh" if accepted.lower().startswith("zh") else "en"
+
+
+class NotFoundHandler(Api):
+    """Every address that is not in the list."""
+
+    def prepare(self) -> None:
+        raise tornado.web.HTTPError(HTTPStatus.NOT_FOUND)
+
+
+def _first_problem(error: ValidationError) -> dict[str, str]:
+    """The field as a client would write it, ``items[0].quantity``, and what is wrong with it."""
+    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
+    reason = "unknown field" if first["type"] == "extra_forbidden" else first["msg"]
+    return {"field": field[:100] or "body", "reason": reason}

@@ -1,0 +1,10 @@
+"""POST /api/login: the code of wx.login for an opaque token."""
+
+from handlers.base import Api
+from handlers.shapes import LoginBody
+
+
+class LoginHandler(Api):
+    async def post(self) -> None:
+        ticket = await self.services.login.login(self.json(LoginBody).code)
+        self.reply({"token": ticket.token, "expires_in": ticket.expires_in})

@@ -1,0 +1,68 @@
+"""Notifications: any body in, the adapter's own acknowledgement out. Only what was committed is acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from adapters.base import Reply
+from adapters.errors import BadSignature, Malformed, PaymentError, SignatureProbe
+from handlers.base import Door
+from handlers.metrics import NOTIFICATIONS
+from services.errors import DatabaseUnavailable, Refused
+
+logger = logging.getLogger("pay.notify")
+
+ANSWER_WITHIN = 4.0  # seconds: WeChat waits five, and a refusal in time is better than an answer too late
+
+
+class NotifyHandler(Door):
+    """``/notify/{adapter}/payment`` and ``/refund``: live for every configured generation, whatever is the default."""
+
+    def initialize(self, adapter: str) -> None:  # type: ignore[override]
+        super().initialize()
+        self._adapter = adapter
+
+    async def post(self) -> None:
+        reply = await self._judge()
+        self.set_status(reply.status)
+        if reply.content_type:
+            self.set_header("Content-Type", reply.content_type)
+        else:
+            self.clear_header("Content-Type")
+        self.finish(reply.body or None)
+
+    async def _judge(self) -> Reply:
+        """Every way a notification can go: the label that is counted, and what the provider is told."""
+        acknowledge = self.services.adapters[self._adapter].acknowledge
+        try:
+            await asyncio.wait_for(self._accept(), ANSWER_WITHIN)
+        except SignatureProbe:
+            return self._counted("probe", acknowledge("signature"))
+        except (BadSignature, Malformed) as error:
+            kind = "malformed" if isinstance(error, Malformed) else "forged"
+            if kind == "malformed":
+                logger.warning("authentic but not understood adapter=%s reason=%s", self._adapter, error.message)
+            return self._counted(kind, acknowledge("signature" if kind == "forged" else "malformed"))
+        except (Refused, DatabaseUnavailable, PaymentError, TimeoutError) as error:
+            logger.warning("not acknowledged adapter=%s reason=%s", self._adapter, type(error).__name__)
+            return self._counted("unavailable", acknowledge("unavailable"))
+        return self._counted("accepted", acknowledge())
+
+    async def _accept(self) -> None:
+        await self.services.notifications.accept(self._adapter, self._single_headers(), self.read_body())
+
+    def _single_headers(self) -> dict[str, str]:
+        """Headers that stand once. One that is doubled is left out: which of two was signed, nobody knows."""
+        return {
+            name: values[0] for name in self.request.headers if len(values := self.request.headers.get_list(name)) == 1
+        }
+
+    def _counted(self, outcome: str, reply: Reply) -> Reply:
+        NOTIFICATIONS.labels(self._adapter, outcome).inc()
+        return reply
+
+    def write_error(self, status_code: int, **_: object) -> None:
+        """Whatever happens, the provider gets an answer it understands as "come again"."""
+        self.set_status(status_code)
+        self.finish(b"")

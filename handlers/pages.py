@@ -1,0 +1,49 @@
+"""What a newcomer sees: the demo shop, in simulator mode only; and the product pictures, in any mode."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tornado.web
+
+from handlers.base import Door
+
+PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"  # an SVG opened by itself runs nothing
+
+
+class ShopHandler(Door):
+    """The phone with the demo shop. It talks to ``/api`` as a mini-program would, and to the simulator as WeChat."""
+
+    def initialize(self, simulator_url: str, payment_api: str) -> None:  # type: ignore[override]
+        super().initialize()
+        self._simulator_url = simulator_url
+        self._payment_api = payment_api
+
+    def get(self) -> None:
+        policy = (
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; base-uri 'none'; "
+            f"connect-src 'self' {self._simulator_url}; form-action 'none'; frame-ancestors 'none'"
+        )
+        self.set_header("Content-Security-Policy", policy)
+        self.set_header("Referrer-Policy", "no-referrer")
+        language = "zh" if self.request.headers.get("Accept-Language", "").lower().startswith("zh") else "en"
+        self.render(
+            "demo.html",
+            simulator_url=self._simulator_url,
+            payment_api=self._payment_api,
+            lang=self.get_query_argument("lang", language),
+            version=self.application.settings["version"],
+        )
+
+
+class Pictures(tornado.web.StaticFileHandler):
+    """Files of the catalogue's ``pictures`` folder and of the demo page: nothing in them is executed as a page."""
+
+    def set_extra_headers(self, path: str) -> None:  # noqa: ARG002 - Tornado's signature
+        self.set_header("Content-Security-Policy", PICTURE_POLICY)
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.clear_header("Server")
+
+    def write_error(self, status_code: int, **_: Any) -> None:
+        self.set_status(status_code)
+        self.finish("")

@@ -1,0 +1,75 @@
+"""Every address of this server, in one list to be read from top to bottom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tornado.web
+
+from handlers import login, notify, ops, orders, pages, products
+from handlers.base import NotFoundHandler
+from handlers.observe import log_request
+from services.bundle import Services
+
+HERE = Path(__file__).parent
+ORDER = r"/api/orders/([0-9A-Z]{8,32})"
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """Present in simulator mode alone: what the demo page needs to know."""
+
+    simulator_url: str
+    payment_api: str
+    miniprogram: Path
+
+
+def make_app(
+    services: Services, *, public_url: str, pictures: Path, version: str, demo: Demo | None
+) -> tornado.web.Application:
+    """The application: no socket is opened, no file is read."""
+    routes: list[Any] = [
+        # mini-program
+        (r"/api/login", login.LoginHandler),
+        (r"/api/products", products.ProductsHandler),
+        (r"/api/orders", orders.OrdersHandler),
+        (ORDER, orders.OrderHandler),
+        (ORDER + "/pay", orders.PayHandler),
+        (ORDER + "/sync", orders.SyncHandler),
+        (ORDER + "/close", orders.CloseHandler),
+        (r"/pictures/([a-z0-9-]+\.(?:svg|png|jpg|webp))", pages.Pictures, {"path": str(pictures)}),
+        # notifications: live for every configured generation, whatever is the default for new payments
+        *[
+            (rf"/notify/{name}/(?:payment|refund)", notify.NotifyHandler, {"adapter": name})
+            for name in services.adapters
+        ],
+        # operations
+        (r"/healthz", ops.HealthHandler),
+        (r"/readyz", ops.ReadyHandler),
+        (r"/metrics", ops.MetricsHandler),
+        (r"/openapi.json", ops.OpenApiHandler),
+    ]
+    if demo is not None:
+        routes += _demo_routes(demo)
+    return tornado.web.Application(
+        routes,
+        services=services,
+        public_url=public_url,
+        version=version,
+        default_handler_class=NotFoundHandler,
+        template_path=str(HERE / "templates"),
+        log_function=log_request,
+        debug=False,
+        serve_traceback=False,
+    )
+
+
+def _demo_routes(demo: Demo) -> list[Any]:
+    shop = {"simulator_url": demo.simulator_url, "payment_api": demo.payment_api}
+    return [
+        (r"/", pages.ShopHandler, shop),
+        (r"/static/(.+)", pages.Pictures, {"path": str(HERE / "static")}),
+        (r"/miniprogram/(pay\.js)", pages.Pictures, {"path": str(demo.miniprogram)}),
+    ]

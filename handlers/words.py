@@ -1,0 +1,88 @@
+"""What each refusal is to a client: HTTP status, and words in English and Chinese that say what to do."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Words(NamedTuple):
+    status: int
+    en: str
+    zh: str
+
+
+WORDS = {
+    # the request itself
+    "malformed_json": Words(400, "The body is not valid JSON: {reason}", "请求体不是有效的 JSON：{reason}"),
+    "invalid_field": Words(400, "{field}: {reason}", "{field}：{reason}"),
+    "body_too_large": Words(413, "The body may have at most {limit} bytes", "请求体不得超过 {limit} 字节"),
+    "unsupported_media_type": Words(
+        415, "Send Content-Type: application/json", "请使用 Content-Type: application/json"
+    ),
+    "not_found": Words(404, "There is nothing at this address", "此地址不存在"),
+    "method_not_allowed": Words(405, "This address does not know that method", "此地址不支持该方法"),
+    "bad_request": Words(400, "The request cannot be understood", "无法理解该请求"),
+    # who asks
+    "token_missing": Words(
+        401, "Log in first, and send Authorization: Bearer <token>", "请先登录，并携带 Authorization: Bearer <token>"
+    ),
+    "token_invalid": Words(401, "This token is not known here; log in again", "登录凭证无效，请重新登录"),
+    "token_expired": Words(401, "This token has expired; log in again", "登录已过期，请重新登录"),
+    "code_refused": Words(
+        401, "WeChat refused the login code; call wx.login again", "登录 code 无效或已使用，请重新调用 wx.login"
+    ),
+    # orders
+    "order_not_found": Words(404, "You have no such order", "订单不存在"),
+    "product_unknown": Words(422, "{field}: no such product is for sale", "{field}：该商品不存在或已下架"),
+    "amount_too_large": Words(422, "The order's total is too large", "订单总金额过大"),
+    "idempotency_key_reused": Words(
+        409, "This Idempotency-Key was used with another body", "该 Idempotency-Key 已用于不同的请求内容"
+    ),
+    "order_paid": Words(409, "The order is paid already", "订单已支付"),
+    "order_closed": Words(409, "The order is closed; make a new one", "订单已关闭，请重新下单"),
+    "order_closing": Words(409, "The order is being closed; make a new one", "订单正在关闭，请重新下单"),
+    "order_expired": Words(409, "The order was not paid in time; make a new one", "订单已过期，请重新下单"),
+    # what is not in the client's hands
+    "busy": Words(503, "Too busy at the moment; try again shortly", "系统繁忙，请稍后重试"),
+    "database_unavailable": Words(
+        503, "The shop cannot answer at the moment; try again shortly", "服务暂不可用，请稍后重试"
+    ),
+    "login_unreachable": Words(
+        503, "WeChat's login does not answer; try again shortly", "微信登录暂无响应，请稍后重试"
+    ),
+    "gateway_unreachable": Words(
+        503, "WeChat Pay cannot be reached; try again shortly", "暂时无法连接微信支付，请稍后重试"
+    ),
+    "gateway_uncertain": Words(
+        503, "WeChat Pay's answer is not certain yet; try again shortly", "支付结果确认中，请稍后重试"
+    ),
+    "gateway_busy": Words(503, "WeChat Pay asks to slow down; try again shortly", "微信支付请求过于频繁，请稍后重试"),
+    "gateway_refused": Words(
+        502,
+        "WeChat Pay refused the request ({provider_code}); the shop must look at it",
+        "微信支付拒绝了请求（{provider_code}），请联系商家",
+    ),
+    "login_not_configured": Words(
+        502,
+        "WeChat refused this shop's appid or secret ({provider_code})",
+        "小程序 appid 或密钥配置有误（{provider_code}），请联系商家",
+    ),
+    "generation_not_configured": Words(
+        502,
+        "The order was begun through {adapter}, which is not configured any more",
+        "该订单由 {adapter} 发起，但其配置已被移除，请联系商家",
+    ),
+    "amount_contradicts_items": Words(
+        502, "The order's amount contradicts its items; the shop must look at it", "订单金额异常，请联系商家"
+    ),
+    "internal_error": Words(
+        500, "Something went wrong here; tell the shop the request id", "服务器内部错误，请将请求编号告知商家"
+    ),
+}
+
+
+def words_for(code: str, language: str, details: dict[str, str]) -> str:
+    text = getattr(WORDS[code], language)
+    return str(text).format_map(
+        {"field": "", "reason": "", "limit": "", "provider_code": "-", "adapter": "", **details}
+    )

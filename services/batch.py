@@ -1,0 +1,117 @@
+"""The rows that a set of reports touches, read at once, and what is to be written about them, written at once.
+
+Decides nothing: ``services.payments`` does. Lives inside one database transaction.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from adapters.base import TradeReport
+from models import Discrepancy, Order, Outbox, Payment, Transaction
+from models.database import insert_new, locked
+from services.moves import Row, Step, step, write
+
+logger = logging.getLogger("pay.payments")
+
+
+@dataclass
+class Batch:
+    reports: list[TradeReport]
+    now: int
+    orders: dict[int, Order]
+    siblings: dict[int, list[Transaction]]  # all attempts, by order
+    transactions: dict[str, Transaction]  # the same, by out_trade_no
+    payments: dict[str, Payment]  # by provider_transaction_id
+    steps: list[Step] = field(default_factory=list)
+    new_payments: list[dict[str, Any]] = field(default_factory=list)
+    discrepancies: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    fulfilments: list[dict[str, Any]] = field(default_factory=list)
+    soon: list[int] = field(default_factory=list)
+    released: list[int] = field(default_factory=list)
+
+    @classmethod
+    def load(cls, reports: Sequence[TradeReport], now: int) -> Batch:
+        """Identical reports count once. Orders are locked in order of id, so that two batches cannot deadlock."""
+        distinct = list(dict.fromkeys(reports))
+        numbers = [report.out_trade_no for report in distinct]
+        named = Transaction.select(Transaction.order).where(Transaction.out_trade_no.in_(numbers))
+        ids = sorted({row.order_id for row in named})
+        orders = {row.id: row for row in locked(Order.select().where(Order.id.in_(ids)).order_by(Order.id))}
+        siblings: dict[int, list[Transaction]] = {order_id: [] for order_id in ids}
+        for row in Transaction.select().where(Transaction.order.in_(ids)).order_by(Transaction.id):
+            siblings[row.order_id].append(row)
+        transactions = {row.out_trade_no: row for rows in siblings.values() for row in rows}
+        return cls(distinct, now, orders, siblings, transactions, _known_payments(distinct, ids))
+
+    def payments_of(self, order: Order) -> list[Payment]:
+        return [payment for payment in self.payments.values() if payment.order_id == order.id]
+
+    def step(self, row: Row, target: str, report: TradeReport, **columns: Any) -> None:
+        note = f"{report.trade_state} by {report.source} of {report.adapter}"
+        self.steps.append(step(row, target, note, **columns))
+
+    def pay(self, report: TradeReport, order: Order | None, disposition: str) -> Payment:
+        """The payment row: money that an authentic source named, whether it fits or not."""
+        values = {
+            "provider_transaction_id": report.provider_transaction_id,
+            "out_trade_no": report.out_trade_no,
+            "order": order.id if order else None,
+            "appid": (report.appid or "")[:32],
+            "mchid": (report.mchid or "")[:32],
+            "openid": (report.openid or "")[:128],
+            "amount_fen": report.amount_fen,
+            "currency": (report.currency or "")[:8],
+            "disposition": disposition,
+            "applied_slot": 1 if disposition == "APPLIED" else None,
+            "held_fen": 0,
+            "refunded_fen": 0,
+            "source": report.source,
+            "adapter": report.adapter,
+            "paid_at": report.paid_at,
+            "created_at": self.now,
+        }
+        payment = Payment(**values)
+        self.new_payments.append(values)
+        self.payments[payment.provider_transaction_id] = payment
+        return payment
+
+    def flag(self, kind: str, ref: str, report: TradeReport, detail: str) -> None:
+        """A person must look at this. The same kind about the same thing is one row, however often it is reported."""
+        transaction = self.transactions.get(report.out_trade_no)
+        order_no = self.orders[transaction.order_id].order_no if transaction else None
+        row = {"kind": kind, "ref": ref, "order_no": order_no, "detail": detail[:500], "state": "OPEN"}
+        self.discrepancies[kind, ref] = {**row, "created_at": self.now}
+        logger.warning("discrepancy kind=%s ref=%s order=%s source=%s", kind, ref, order_no or "-", report.source)
+
+    def fulfil(self, order: Order) -> None:
+        self.fulfilments.append({"order": order.id, "kind": "FULFIL", "created_at": self.now})
+
+    def ask_soon(self, transaction: Transaction) -> None:
+        self.soon.append(transaction.id)
+
+    def release(self, transaction: Transaction) -> None:
+        """A finished order has no open attempt, also while one is still being closed at the provider."""
+        self.released.append(transaction.id)
+
+    def write(self, actor: str) -> None:
+        write(self.steps, actor, self.now)
+        if self.new_payments:
+            Payment.insert_many(self.new_payments).execute()
+        if self.fulfilments:
+            Outbox.insert_many(self.fulfilments).execute()
+        insert_new(Discrepancy, list(self.discrepancies.values()), "ref")
+        if self.soon:
+            Transaction.update(ask_at=self.now).where(Transaction.id.in_(self.soon)).execute()
+        if self.released:
+            Transaction.update(open_slot=None).where(Transaction.id.in_(self.released)).execute()
+
+
+def _known_payments(reports: list[TradeReport], order_ids: list[int]) -> dict[str, Payment]:
+    """Those the reports name, and those of the same orders: a second payment of one order must see the first."""
+    names = [report.provider_transaction_id for report in reports if report.provider_transaction_id]
+    known = Payment.select().where(Payment.provider_transaction_id.in_(names) | Payment.order.in_(order_ids))
+    return {row.provider_transaction_id: row for row in known}

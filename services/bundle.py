@@ -1,0 +1,55 @@
+"""All services of one process, as the doors and the jobs get them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from adapters.base import Adapters
+from models import Transaction
+from models.database import Database, DatabaseUnavailable
+from services.asking import UNSETTLED, Asking
+from services.catalogue import Catalogue
+from services.checkout import Checkout
+from services.closing import Closing
+from services.login import Login
+from services.notifications import Notifications, apply_waiting
+from services.orders import Orders
+from services.ports import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    database: Database
+    adapters: Adapters
+    login: Login
+    catalogue: Catalogue
+    orders: Orders
+    checkout: Checkout
+    asking: Asking
+    closing: Closing
+    notifications: Notifications
+    now: Clock
+    leaving: list[str] = field(default_factory=list)  # filled when the server begins to stop
+
+    async def readiness(self) -> list[str]:
+        """Why no traffic should come here; empty if it may."""
+        try:
+            await self.database.read(lambda: None)
+        except DatabaseUnavailable:
+            return [*self.leaving, "the database does not answer"]
+        return list(self.leaving)
+
+    async def apply_inbox(self) -> int:
+        """One pass of the inbox job: apply what was acknowledged but could not be applied at once."""
+        return await self.database.run(apply_waiting, int(self.now()))
+
+    async def orphans(self) -> Mapping[str, int]:
+        """Unsettled attempts whose adapter is not configured: nobody asks about their money."""
+        return await self.database.read(_orphans, list(self.adapters))
+
+
+def _orphans(configured: list[str]) -> dict[str, int]:
+    lost = Transaction.select().where(Transaction.state.in_(UNSETTLED), Transaction.adapter.not_in(configured))
+    names = [row.adapter for row in lost]
+    return {name: names.count(name) for name in sorted(set(names))}

@@ -1,0 +1,50 @@
+"""What a service refuses, by what the client may do about it. Doors turn these into answers; nothing else does."""
+
+from __future__ import annotations
+
+from models.database import DatabaseUnavailable
+
+
+class Refused(Exception):
+    """Root. ``code`` is stable and for programs; the words for people are the door's."""
+
+    def __init__(self, code: str, **details: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.details = details  # named values for the words: never a secret, never another user's data
+
+
+class NotFound(Refused):
+    """No such thing, or none of this user's."""
+
+
+class Unauthorized(Refused):
+    """Who asks is not known: log in (again)."""
+
+
+class Invalid(Refused):
+    """The request names something that cannot be."""
+
+
+class Conflicting(Refused):
+    """Sound, but not now: the state is another one."""
+
+
+class TryLater(Refused):
+    """Nothing is lost and nothing was decided: the same request again, a little later."""
+
+
+class ProviderRefused(Refused):
+    """WeChat said no, and will go on saying no until somebody mends something."""
+
+
+__all__ = [
+    "Conflicting",
+    "DatabaseUnavailable",
+    "Invalid",
+    "NotFound",
+    "ProviderRefused",
+    "Refused",
+    "TryLater",
+    "Unauthorized",
+]

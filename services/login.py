@@ -1,0 +1,113 @@
+"""Who asks: ``wx.login`` code to openid, and an opaque token of our own. Neither openid nor session_key leaves."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from typing import Protocol
+
+from adapters.errors import NotSent, OutcomeUnknown, PaymentError, Rejected, Throttled
+from models import Session, User
+from models.database import Database
+from services.errors import ProviderRefused, TryLater, Unauthorized
+from services.ports import Clock, Token
+
+IDLE_SECONDS = 2 * 3600
+ABSOLUTE_SECONDS = 24 * 3600
+SEEN_EVERY = 300  # a session's last use is written down at most this often
+SESSIONS_PER_USER = 5
+PREFIX = "mp1_"
+
+
+class Identity(Protocol):
+    """What ``code2session`` learns about a user. The session_key was dropped by the adapter."""
+
+    @property
+    def openid(self) -> str: ...
+    @property
+    def unionid(self) -> str | None: ...
+
+
+class IdentityProvider(Protocol):
+    async def code2session(self, code: str) -> Identity: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    token: str
+    expires_in: int  # seconds of silence after which the token dies; 24 h at the most
+
+    def __repr__(self) -> str:
+        return f"Ticket(expires_in={self.expires_in})"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """The logged-in user, as every other service knows them."""
+
+    user_id: int
+    openid: str
+
+
+class Login:
+    def __init__(self, database: Database, provider: IdentityProvider, now: Clock, token: Token) -> None:
+        self._database = database
+        self._provider = provider
+        self._now = now
+        self._token = token
+
+    async def login(self, code: str) -> Ticket:
+        """Raises Unauthorized("code_refused"), TryLater, ProviderRefused (our appid or secret is wrong)."""
+        identity = await self._ask(code)
+        token = PREFIX + base64.urlsafe_b64encode(self._token(32)).decode().rstrip("=")
+        await self._database.run(_open_session, identity.openid, identity.unionid, _hash(token), int(self._now()))
+        return Ticket(token, IDLE_SECONDS)
+
+    async def _ask(self, code: str) -> Identity:
+        try:
+            return await self._provider.code2session(code)
+        except (NotSent, OutcomeUnknown, Throttled) as error:
+            raise TryLater("login_unreachable") from error
+        except Rejected as error:
+            raise Unauthorized("code_refused") from error
+        except PaymentError as error:
+            raise ProviderRefused("login_not_configured", provider_code=error.code) from error
+
+    async def person(self, token: str) -> Person:
+        """Who holds this token. Raises Unauthorized if it is unknown or has expired."""
+        now = int(self._now())
+        if not token.startswith(PREFIX) or len(token) > 100 or not token.isascii():
+            raise Unauthorized("token_invalid")
+        found = await self._database.read(_find_session, _hash(token))
+        if found is None:
+            raise Unauthorized("token_invalid")
+        session_id, created_at, seen_at, person = found
+        if now - seen_at > IDLE_SECONDS or now - created_at > ABSOLUTE_SECONDS:
+            raise Unauthorized("token_expired")
+        if now - seen_at > SEEN_EVERY:
+            await self._database.run(_seen, session_id, now)
+        return person
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _open_session(openid: str, unionid: str | None, token_hash: str, now: int) -> None:
+    user = User.get_or_none(User.openid == openid) or User.create(openid=openid, unionid=unionid, created_at=now)
+    if unionid and user.unionid != unionid:
+        User.update(unionid=unionid).where(User.id == user.id).execute()
+    Session.insert(token_hash=token_hash, user=user.id, created_at=now, seen_at=now).execute()
+    mine = Session.select(Session.id).where(Session.user == user.id).order_by(Session.id.desc())
+    if surplus := [row.id for row in mine.offset(SESSIONS_PER_USER).limit(100)]:
+        Session.delete().where(Session.id.in_(surplus)).execute()
+
+
+def _find_session(token_hash: str) -> tuple[int, int, int, Person] | None:
+    row = Session.select(Session, User).join(User).where(Session.token_hash == token_hash).first()
+    return row and (row.id, row.created_at, row.seen_at, Person(row.user_id, row.user.openid))
+
+
+def _seen(session_id: int, now: int) -> None:
+    Session.update(seen_at=now).where(Session.id == session_id).execute()

@@ -1,0 +1,112 @@
+"""Notifications: verified, stored, then acknowledged. Storing and applying share one commit, so an answer costs one.
+
+If applying fails, the message is stored alone and acknowledged all the same: what follows from it is redone by the
+inbox job. If storing fails, nothing is acknowledged and the provider comes again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from adapters.base import Adapters, RefundReport, TradeReport
+from adapters.base import Notification as Message
+from models import Notification
+from models.database import Database, DatabaseUnavailable, insert_new
+from services import evidence
+from services.batcher import Batcher
+from services.payments import apply_reports
+from services.ports import Clock
+from services.refunds import note_refunds
+
+logger = logging.getLogger("pay.notifications")
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An authentic message, as it goes into the inbox."""
+
+    adapter: str
+    message: Message
+    body_digest: str
+
+
+class Notifications:
+    def __init__(self, database: Database, adapters: Adapters, now: Clock) -> None:
+        self._database = database
+        self._adapters = adapters
+        self._now = now
+        self._batcher: Batcher[Received, None] = Batcher(self._store)
+
+    async def accept(self, adapter: str, headers: Mapping[str, str], body: bytes) -> Message:
+        """Verify and store one message; on return it may be acknowledged.
+
+        Raises BadSignature or Malformed (nothing was touched), TryLater or DatabaseUnavailable (nothing is promised).
+        """
+        message = self._adapters[adapter].parse_notification(headers, body, int(self._now()))
+        await self._batcher.submit(Received(adapter, message, hashlib.sha256(body).hexdigest()))
+        return message
+
+    async def drain(self) -> None:
+        await self._batcher.drain()
+
+    async def _store(self, batch: list[Received]) -> list[None]:
+        now = int(self._now())
+        try:
+            await self._database.run(store_and_apply, batch, now)
+        except DatabaseUnavailable:
+            raise
+        except Exception:
+            if len(batch) > 1:
+                raise  # one by one, to find the one that cannot be applied
+            logger.exception("notification stored but not applied adapter=%s", batch[0].adapter)
+            await self._database.run(store, batch, now, None)
+        return [None] * len(batch)
+
+
+def store_and_apply(batch: Sequence[Received], now: int) -> None:
+    store(batch, now, now)
+    apply_messages([received.message.report for received in batch], now)
+
+
+def store(batch: Sequence[Received], now: int, processed_at: int | None) -> None:
+    """A message that came before is one row; it counts as processed once any copy of it was."""
+    rows = {received.message.dedupe_key: _row(received, now, processed_at) for received in batch}
+    insert_new(Notification, list(rows.values()), "dedupe_key")
+    if processed_at is not None:
+        mark_processed(list(rows), processed_at)
+
+
+def mark_processed(keys: Sequence[str], now: int) -> None:
+    waiting = Notification.dedupe_key.in_(keys) & Notification.processed_at.is_null()
+    Notification.update(processed_at=now).where(waiting).execute()
+
+
+def apply_messages(reports: Sequence[TradeReport | RefundReport | None], now: int) -> None:
+    apply_reports([report for report in reports if isinstance(report, TradeReport)], "notification", now)
+    note_refunds([report for report in reports if isinstance(report, RefundReport)], now)
+
+
+def _row(received: Received, now: int, processed_at: int | None) -> dict[str, object]:
+    message = received.message
+    return {
+        "dedupe_key": message.dedupe_key,
+        "adapter": received.adapter,
+        "kind": message.kind,
+        "report": evidence.dump(message.report),
+        "body_digest": received.body_digest,
+        "received_at": now,
+        "processed_at": processed_at,
+    }
+
+
+def apply_waiting(now: int, limit: int = 100) -> int:
+    """Apply what was stored and acknowledged but not applied; returns how many rows were looked at."""
+    waiting = list(
+        Notification.select().where(Notification.processed_at.is_null()).order_by(Notification.id).limit(limit)
+    )
+    apply_messages([evidence.load(row.kind, row.report) for row in waiting], now)
+    mark_processed([row.dedupe_key for row in waiting], now)
+    return len(waiting)

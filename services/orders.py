@@ -1,0 +1,157 @@
+"""Orders: made from the catalogue's prices, read by their owner alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from models import Order, OrderItem, Product
+from models.database import Database
+from services.errors import Conflicting, Invalid, NotFound
+from services.login import Person
+from services.moves import begin
+from services.ports import Clock, Token, number
+
+BEIJING = timezone(timedelta(hours=8))
+MOST_AMOUNT = 100_000_00  # fen: above this an order is a typing error, not a purchase
+PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    product_id: str
+    quantity: int
+
+
+class Orders:
+    def __init__(self, database: Database, now: Clock, token: Token, expires_seconds: int) -> None:
+        self._database = database
+        self._now = now
+        self._token = token
+        self._expires_seconds = expires_seconds
+
+    async def create(self, person: Person, lines: Sequence[Line], key: str | None) -> tuple[dict[str, Any], bool]:
+        """The order, and whether it is new: the same key and lines again give the same order.
+
+        Raises Invalid("product_unknown" | "amount_too_large"), Conflicting("idempotency_key_reused").
+        """
+        now = self._now()
+        order_no = number("MP", now, self._token)
+        return await self._database.run(
+            _create, person.user_id, list(lines), key, order_no, int(now), self._expires_seconds
+        )
+
+    async def read(self, person: Person, order_no: str) -> dict[str, Any]:
+        """Raises NotFound("order_not_found"), also for another user's order."""
+        return await self._database.read(lambda: view(own_order(person.user_id, order_no)))
+
+    async def latest(self, person: Person) -> list[dict[str, Any]]:
+        """The user's newest orders, newest first."""
+        return await self._database.read(_latest, person.user_id)
+
+
+def own_order(user_id: int, order_no: str) -> Order:
+    order = Order.get_or_none(Order.order_no == order_no, Order.user == user_id)
+    if order is None:
+        raise NotFound("order_not_found")
+    return order
+
+
+def _create(
+    user_id: int, lines: list[Line], key: str | None, order_no: str, now: int, expires_seconds: int
+) -> tuple[dict[str, Any], bool]:
+    digest = _digest(lines)
+    if key is not None and (before := Order.get_or_none(Order.user == user_id, Order.idempotency_key == key)):
+        if before.request_hash != digest:
+            raise Conflicting("idempotency_key_reused")
+        return view(before), False
+    priced = _priced(lines)
+    amount = sum(product.price_fen * line.quantity for line, product in priced)
+    if amount > MOST_AMOUNT:
+        raise Invalid("amount_too_large")
+    order = Order.create(
+        order_no=order_no,
+        user=user_id,
+        amount_fen=amount,
+        currency="CNY",
+        state="CREATED",
+        version=1,
+        paid_fen=0,
+        refunded_fen=0,
+        idempotency_key=key,
+        request_hash=digest,
+        created_at=now,
+        expires_at=now + expires_seconds,
+    )
+    OrderItem.insert_many([_item(order, line, product) for line, product in priced]).execute()
+    begin(order, "user", now)
+    return view(order), True
+
+
+def _digest(lines: list[Line]) -> str:
+    text = json.dumps([[line.product_id, line.quantity] for line in lines])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _priced(lines: list[Line]) -> list[tuple[Line, Product]]:
+    wanted = [line.product_id for line in lines]
+    found = {row.product_id: row for row in Product.select().where(Product.product_id.in_(wanted), Product.active)}
+    for index, line in enumerate(lines):
+        if line.product_id not in found:
+            raise Invalid("product_unknown", field=f"items[{index}].product_id")
+    return [(line, found[line.product_id]) for line in lines]
+
+
+def _item(order: Order, line: Line, product: Product) -> dict[str, Any]:
+    return {
+        "order": order.id,
+        "product_id": product.product_id,
+        "title": product.title,
+        "price_fen": product.price_fen,
+        "quantity": line.quantity,
+    }
+
+
+def _latest(user_id: int) -> list[dict[str, Any]]:
+    mine = list(Order.select().where(Order.user == user_id).order_by(Order.id.desc()).limit(PAGE))
+    items: dict[int, list[OrderItem]] = {order.id: [] for order in mine}
+    for item in OrderItem.select().where(OrderItem.order.in_(list(items))).order_by(OrderItem.id):
+        items[item.order_id].append(item)
+    return [_view(order, items[order.id]) for order in mine]
+
+
+def view(order: Order) -> dict[str, Any]:
+    """The order as its owner sees it (contract.md)."""
+    return _view(order, list(OrderItem.select().where(OrderItem.order == order.id).order_by(OrderItem.id)))
+
+
+def _view(order: Order, items: Sequence[OrderItem]) -> dict[str, Any]:
+    return {
+        "order_no": order.order_no,
+        "status": _status(order),
+        "amount_fen": order.amount_fen,
+        "refunded_fen": order.refunded_fen,
+        "currency": order.currency,
+        "items": [
+            {"product_id": i.product_id, "title": i.title, "price_fen": i.price_fen, "quantity": i.quantity}
+            for i in items
+        ],
+        "created_at": rfc3339(order.created_at),
+        "expires_at": rfc3339(order.expires_at),
+        "paid_at": rfc3339(order.paid_at) if order.paid_at and order.state == "PAID" else None,
+    }
+
+
+def _status(order: Order) -> str:
+    """The seven states that we keep, as the five that a client needs."""
+    if order.refunded_fen:
+        return "refunded" if order.refunded_fen == order.paid_fen else "partially_refunded"
+    return {"PAID": "paid", "CLOSED": "closed", "PAID_LATE": "closed"}.get(order.state, "pending")
+
+
+def rfc3339(at: int) -> str:
+    return datetime.fromtimestamp(at, BEIJING).isoformat()

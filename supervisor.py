@@ -1,0 +1,77 @@
+"""Runs child processes as one: started in order, stopped together when one ends or a signal comes.
+
+Knows nothing of payments. The web server uses it for PROCESSES, ``cli.py run`` for simulator and server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+STOP_WITHIN = 15.0  # seconds: a little more than the server takes to finish what it accepted
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A command, what it needs in its environment besides ours, and how to tell that the next one may start."""
+
+    command: Sequence[str]
+    environ: Mapping[str, str] = field(default_factory=dict)
+    ready: Callable[[], Awaitable[None]] | None = None
+
+
+async def supervise(children: Sequence[Child], announce: str = "") -> int:
+    """Exit code: 0 if asked to stop, else that of the child that ended first."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    running: list[asyncio.subprocess.Process] = []
+    asked = asyncio.create_task(stop.wait())
+    try:
+        for child in children:
+            running.append(await _start(child))
+            if child.ready and not await _before(child.ready(), asked, running):
+                return 0 if stop.is_set() else 1
+        if announce:
+            print(announce, flush=True)  # noqa: T201 - said to the person who started us
+        await _first([asked, *(asyncio.create_task(process.wait()) for process in running)])
+        return 0 if stop.is_set() else max((process.returncode or 0 for process in running), default=0) or 1
+    finally:
+        await _stop(running)
+
+
+async def _start(child: Child) -> asyncio.subprocess.Process:
+    # A session of its own: Ctrl-C reaches us alone, and we decide who stops first.
+    return await asyncio.create_subprocess_exec(
+        *child.command, env={**os.environ, **child.environ}, start_new_session=True
+    )
+
+
+async def _before(ready: Awaitable[None], asked: asyncio.Task[bool], running: list[asyncio.subprocess.Process]) -> bool:
+    """True when ``ready`` came before a signal and before any child ended."""
+    waiting = asyncio.ensure_future(ready)
+    done = await _first([waiting, asked, *(asyncio.create_task(process.wait()) for process in running)])
+    if waiting in done and waiting.exception() is None:
+        return True
+    waiting.cancel()
+    return False
+
+
+async def _first(tasks: list[asyncio.Future[None] | asyncio.Task[bool] | asyncio.Task[int]]) -> set[object]:
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    return set(done)
+
+
+async def _stop(running: list[asyncio.subprocess.Process]) -> None:
+    """The last started goes first: the server, then the simulator that it talks to."""
+    for process in reversed(running):
+        if process.returncode is None:
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), STOP_WITHIN)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
