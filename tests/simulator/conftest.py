@@ -1,7 +1,7 @@
 """The simulator as its own process on a free port, and a merchant that speaks to it.
 
-The merchant's signing is written here once more, on ``cryptography`` and plain string work: no test of a route signs with
-the code under test.
+The merchant's signing is written here once more, on ``cryptography`` and plain string work: no test of a route signs
+with the code under test.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ class Sim(Process):
         return body | changes if "payer" in changes else body | {"payer": {"openid": self.openid()}} | changes
 
     def v3(self, method: str, url: str, body: Any = None, **changes: Any) -> Answer:
-        """Send a signed request. ``changes``: items of Authorization, ``headers``, ``text`` (what is signed), ``raw``."""
+        """Send a signed request. ``changes``: items of Authorization; ``headers``; ``raw`` body; ``text`` to be signed."""
         raw = changes.pop("raw", b"" if body is None else json.dumps(body, ensure_ascii=False).encode())
         extra, text = changes.pop("headers", {}), changes.pop("text", None)
         items = {
