@@ -70,7 +70,7 @@ def build(
 ) -> Program:
     """The program on these settings. Opens no connection. Raises ConfigError if a key cannot be used."""
     database = Database(settings.database_url.get_secret_value())
-    adapters = _adapters(settings, merchant, transport, now, token)
+    adapters = _adapters(merchant, transport, now, token)
     identity = MiniProgram(MiniProgramConfig(merchant.appid, merchant.app_secret, merchant.api_url), transport)
     asking = Asking(database, adapters, now)
     sold = Sold(settings.shop_name, settings.public_url.rstrip("/"))
@@ -89,7 +89,7 @@ def build(
     return Program(settings, services, transport)
 
 
-def _adapters(settings: Settings, merchant: Merchant, transport: Transport, now: Clock, token: Token) -> Adapters:
+def _adapters(merchant: Merchant, transport: Transport, now: Clock, token: Token) -> Adapters:
     """Both generations if both have keys: what was begun through one is finished through it."""
     configs: list[WechatV2Config | WechatV3Config] = []
     who = (merchant.appid, merchant.mchid)

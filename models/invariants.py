@@ -1,0 +1,77 @@
+"""What must hold about money, as queries (money.md part 2): each returns the rows that break it.
+
+``LOCAL`` needs our tables alone; ``AGAINST_GATEWAY`` also the gateway's ledger, in tables named ``gateway_*``
+(the tests fill them from the simulator). All run on SQLite and on MySQL / MariaDB.
+"""
+
+from __future__ import annotations
+
+from models.states import TABLES
+
+PAID = "('PAID', 'PAID_LATE')"
+
+# The state tables as rows, so that a query can compare ranks.
+RANKS = " UNION ALL ".join(
+    f"SELECT '{table.entity}' AS entity, '{state}' AS state, {rank} AS rnk"
+    for table in TABLES.values()
+    for state, rank in table.ranks.items()
+)
+
+LOCAL = {
+    "1 an order is paid at most once": """
+        SELECT order_id FROM payments WHERE disposition = 'APPLIED' GROUP BY order_id HAVING COUNT(*) > 1""",
+    "2 a paid order has one applied payment of its amount, currency and merchant, no other has any": f"""
+        SELECT o.order_no FROM orders o
+        LEFT JOIN payments p ON p.order_id = o.id AND p.disposition = 'APPLIED'
+        LEFT JOIN transactions t ON t.out_trade_no = p.out_trade_no
+        WHERE (o.state IN {PAID} AND (p.id IS NULL OR t.id IS NULL OR t.order_id <> o.id
+                 OR p.amount_fen <> o.amount_fen OR p.currency <> o.currency OR p.mchid <> t.mchid
+                 OR p.appid <> t.appid OR o.paid_fen <> p.amount_fen OR o.paid_at IS NULL))
+           OR (o.state NOT IN {PAID} AND (p.id IS NOT NULL OR o.paid_fen <> 0))""",
+    "3 money that was not applied, or came after closing, is a discrepancy": """
+        SELECT p.provider_transaction_id FROM payments p
+        LEFT JOIN orders o ON o.id = p.order_id
+        LEFT JOIN discrepancies d ON d.ref = p.provider_transaction_id
+        WHERE (p.disposition <> 'APPLIED' OR o.state = 'PAID_LATE') AND d.id IS NULL""",
+    "5 a paid order is fulfilled once, any other never": """
+        SELECT o.order_no FROM orders o LEFT JOIN outbox x ON x.order_id = o.id AND x.kind = 'FULFIL'
+        GROUP BY o.id, o.order_no, o.state
+        HAVING (o.state = 'PAID' AND COUNT(x.id) <> 1) OR (o.state <> 'PAID' AND COUNT(x.id) <> 0)""",
+    "6 refunds never exceed what was paid": """
+        SELECT provider_transaction_id FROM payments
+        WHERE refunded_fen < 0 OR refunded_fen > held_fen OR held_fen > amount_fen""",
+    "7 no state goes back, and the log is an unbroken chain": f"""
+        SELECT l.id FROM state_log l
+        JOIN ({RANKS}) r ON r.entity = l.entity AND r.state = l.to_state
+        LEFT JOIN ({RANKS}) f ON f.entity = l.entity AND f.state = l.from_state
+        LEFT JOIN state_log p ON p.entity = l.entity AND p.entity_id = l.entity_id AND p.seq = l.seq - 1
+        WHERE (l.seq = 1 AND l.from_state IS NOT NULL)
+           OR (l.seq > 1 AND (p.id IS NULL OR l.from_state IS NULL OR p.to_state <> l.from_state OR r.rnk <= f.rnk))""",
+    "8 the current state is the last one logged": """
+        SELECT o.order_no FROM orders o
+        LEFT JOIN state_log l ON l.entity = 'order' AND l.entity_id = o.order_no AND l.seq = o.version
+        LEFT JOIN state_log n ON n.entity = 'order' AND n.entity_id = o.order_no AND n.seq = o.version + 1
+        WHERE l.id IS NULL OR l.to_state <> o.state OR n.id IS NOT NULL
+        UNION ALL
+        SELECT t.out_trade_no FROM transactions t
+        LEFT JOIN state_log l ON l.entity = 'transaction' AND l.entity_id = t.out_trade_no AND l.seq = t.version
+        LEFT JOIN state_log n ON n.entity = 'transaction' AND n.entity_id = t.out_trade_no AND n.seq = t.version + 1
+        WHERE l.id IS NULL OR l.to_state <> t.state OR n.id IS NOT NULL""",
+    "11 an order has at most one open attempt, and none once it is finished": """
+        SELECT t.order_id FROM transactions t JOIN orders o ON o.id = t.order_id
+        WHERE t.open_slot IS NOT NULL GROUP BY t.order_id, o.state
+        HAVING COUNT(*) > 1 OR o.state IN ('CLOSED', 'PAID', 'PAID_LATE')""",
+}
+
+AGAINST_GATEWAY = {
+    "10 no payment here that the gateway does not know": """
+        SELECT p.provider_transaction_id FROM payments p
+        LEFT JOIN gateway_payments g ON g.transaction_id = p.provider_transaction_id
+        WHERE g.transaction_id IS NULL""",
+    "12 one out_trade_no has one set of parameters for ever": """
+        SELECT out_trade_no FROM gateway_prepays GROUP BY out_trade_no HAVING COUNT(DISTINCT fingerprint) > 1""",
+    "13 closed here is unpayable there": """
+        SELECT o.order_no FROM orders o JOIN transactions t ON t.order_id = o.id
+        JOIN gateway_trades g ON g.out_trade_no = t.out_trade_no
+        WHERE o.state = 'CLOSED' AND g.state <> 'CLOSED'""",
+}

@@ -1,0 +1,97 @@
+"""Fixtures for tests that need processes. What a machine cannot run is skipped with a line that says what to install;
+under ``CI=true`` it fails instead."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness import APIS, Api, MariaDb, Server, Simulator, Tables, broken_invariants
+
+
+def lacking(what: str) -> None:
+    """Skip, unless nothing may be skipped."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def simulator_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the test merchant's keys and ledger, for the simulator of the session."""
+    return tmp_path_factory.mktemp("simulator")
+
+
+@pytest.fixture(scope="session")
+def shared_simulator(tmp_path_factory: pytest.TempPathFactory, simulator_data: Path) -> Iterator[Simulator]:
+    simulator = Simulator(tmp_path_factory.mktemp("logs"), data=simulator_data)
+    yield simulator
+    simulator.close()
+
+
+@pytest.fixture
+def simulator(shared_simulator: Simulator) -> Iterator[Simulator]:
+    """The session's simulator, without faults before and after. Its ledger holds other tests' orders too."""
+    shared_simulator.clear_faults()
+    yield shared_simulator
+    shared_simulator.clear_faults()
+
+
+@pytest.fixture(scope="session")
+def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDb]:
+    if not MariaDb.installed():
+        lacking("MariaDB is not installed: apt-get install mariadb-server")
+    server = MariaDb(tmp_path_factory.mktemp("mariadb"))
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A fresh, empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'pay.db'}"
+    mariadb: MariaDb = request.getfixturevalue("mariadb")
+    return mariadb.create()
+
+
+@pytest.fixture
+def tables(database_url: str) -> Tables:
+    return Tables(database_url)
+
+
+@pytest.fixture(params=APIS, ids=lambda api: api.name)
+def api(request: pytest.FixtureRequest) -> Api:
+    """Each way to be configured for new payments."""
+    chosen: Api = request.param
+    return chosen
+
+
+Start = Callable[..., Server]
+
+
+@pytest.fixture
+def start_server(tmp_path: Path, simulator: Simulator, database_url: str) -> Iterator[Start]:
+    """Starts servers on the test's database; at the end: clean exit, no unexpected log line, no broken invariant."""
+    started: list[Server] = []
+
+    def start(**environ: str) -> Server:
+        server = Server(tmp_path, simulator, database_url, **environ)
+        started.append(server)
+        return server.start()
+
+    yield start
+    for server in started:
+        server.close()
+    assert [line for server in started for line in server.surprises()] == []
+    if started:
+        assert broken_invariants(Tables(database_url), simulator) == {}
+
+
+@pytest.fixture
+def server(start_server: Start, api: Api) -> Server:
+    """One server, once for each API generation and database."""
+    return start_server(**api.environ)
