@@ -1,0 +1,223 @@
+"""The calls of API v3: JSAPI order, query, close, certificates, and what comes back (v3.md 3 to 12, 15, 16).
+
+Decides nothing about money: it sends what was composed, believes what verifies, and names every failure by what the
+caller may do next. Its only state is the platform keys.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
+from urllib.parse import quote, urlsplit
+
+from adapters.base import (
+    Attempt,
+    Check,
+    CloseResult,
+    Notification,
+    Prepay,
+    PrepayRequest,
+    Reply,
+    TradeReport,
+    TradeStatus,
+)
+from adapters.errors import ConfigError, Conflict, NotFound, OutcomeUnknown, PaymentError
+from adapters.judging import believing, plain
+from adapters.text import fit, tidy
+from adapters.transport import Response, Transport
+from adapters.wechat_v3 import codec, reports
+from adapters.wechat_v3.answers import refusal
+from adapters.wechat_v3.codec import Object
+from adapters.wechat_v3.config import WechatV3Config, api_key, merchant_key, wechat_public_key
+from adapters.wechat_v3.platform_keys import PlatformKeys
+
+BEIJING = timezone(timedelta(hours=8))
+ALARMING_SKEW = 60  # seconds between WeChat's clock and ours (money.md F60); from 300 on nothing verifies
+SOON = 30 * 86_400
+
+
+class WechatV3:
+    """API v3 behind ``PaymentAdapter``. ``now`` gives epoch seconds, ``nonce`` at least 16 fresh random characters.
+
+    Raises ConfigError if a key does not parse.
+    """
+
+    name = reports.NAME
+    close_wait_seconds = 0  # v3.md 12 asks for none
+
+    def __init__(
+        self, config: WechatV3Config, transport: Transport, *, now: Callable[[], float], nonce: Callable[[], str]
+    ) -> None:
+        if not re.fullmatch(r"[0-9A-Fa-f]+", config.serial_no):
+            raise ConfigError("WECHAT_V3_SERIAL_NO must be the hexadecimal serial number of the merchant certificate")
+        self.appid = config.appid
+        self.mchid = config.mchid
+        self._base_url = config.base_url.rstrip("/")
+        self._base_path = urlsplit(self._base_url).path
+        self._serial_no = config.serial_no
+        self._public_key_id = config.public_key_id
+        self._api_key = api_key(config)
+        self._private_key = merchant_key(config)
+        self._keys = PlatformKeys(wechat_public_key(config))
+        self._transport = transport
+        self._now = now
+        self._nonce = nonce
+
+    def compose(self, attempt: Attempt) -> PrepayRequest:
+        """The very JSON body of the JSAPI order (v3.md 9)."""
+        body = {
+            "appid": self.appid,
+            "mchid": self.mchid,
+            "description": fit(attempt.description, 127),
+            "out_trade_no": attempt.out_trade_no,
+            "time_expire": datetime.fromtimestamp(attempt.expires_at, BEIJING).isoformat(),
+            "notify_url": attempt.notify_url,
+            "amount": {"total": attempt.amount_fen, "currency": attempt.currency},
+            "payer": {"openid": attempt.openid},
+            "scene_info": {"payer_client_ip": attempt.client_ip},
+        }
+        return PrepayRequest(_json(body), "RSA")
+
+    async def prepay(self, request: PrepayRequest) -> Prepay:
+        """The same stored bytes each time; WeChat answers with a usable prepay_id (v3.md 9)."""
+        response = await self._send("POST", "/v3/pay/transactions/jsapi", request.parameters.encode())
+        answer = self._judge(response, 200)
+        with believing():
+            return Prepay(codec.word(answer, "prepay_id", 64), "RSA")
+
+    def client_payment(self, prepay: Prepay, now: int) -> dict[str, str]:
+        """v3.md 10."""
+        return codec.pay_sign(self.appid, prepay.prepay_id, now, self._nonce()[:32], self._private_key)
+
+    async def query(self, out_trade_no: str) -> TradeReport:
+        """v3.md 11."""
+        answer = self._judge(await self._send("GET", self._order(out_trade_no, query=True)), 200)
+        with believing():
+            report = reports.trade_report(answer, "query")
+        if (report.out_trade_no, report.appid, report.mchid) != (out_trade_no, self.appid, self.mchid):
+            raise OutcomeUnknown("an answer about another order")
+        return report
+
+    async def close(self, out_trade_no: str) -> CloseResult:
+        """v3.md 12. The success is signed. "Already closed" may not be, so a query, which is, must confirm it."""
+        try:
+            path = self._order(out_trade_no) + "/close"
+            self._judge(await self._send("POST", path, _json({"mchid": self.mchid}).encode()), 204)
+        except Conflict as error:
+            closed = plain(error.code) == plain("ORDER_CLOSED")
+            if closed and (await self.query(out_trade_no)).status is TradeStatus.CLOSED:
+                return CloseResult.ALREADY_CLOSED
+            raise
+        return CloseResult.ACCEPTED
+
+    def parse_notification(self, headers: Mapping[str, str], body: bytes, now: int) -> Notification:
+        """Verified over the body as received, then opened. ``now`` in epoch seconds."""
+        return reports.notified(codec.read_notification(headers, body, self._keys.at(now), now, self._api_key))
+
+    def acknowledge(self, error: str | None = None) -> Reply:
+        """The HTTP status decides (v3.md 15.3): 204; 401 if the reason speaks of a signature, else 500."""
+        if error is None:
+            return Reply(204, "application/json", b"")
+        status = 401 if "signature" in error.lower() else 500
+        return Reply(status, "application/json", _json({"code": "FAIL", "message": tidy(error, 100)}).encode())
+
+    async def refresh_keys(self) -> None:
+        """Download the platform certificates. In public-key mode a merchant may have none, which is well (v3.md 6, 7).
+
+        Raises as ``query`` does; a failed refresh leaves every key as it was.
+        """
+        response = await self._send("GET", "/v3/certificates")
+        if response.status != 200:
+            error = refusal(response)
+            if isinstance(error, NotFound) and self._public_key_id:
+                return
+            raise error
+        now = int(self._now())
+        with believing():
+            found = codec.read_certificates(response.headers, response.body, self._keys.at(now), now, self._api_key)
+        self._keys.replace(found, now)
+
+    async def self_check(self) -> list[Check]:
+        """Fetch the certificates, then ask about a number that never was; both change nothing at WeChat."""
+        checks = [await self._check_keys()]
+        try:
+            response = await self._send("GET", self._order(f"CHECK{self._nonce()}"[:32], query=True))
+        except PaymentError as error:
+            return [*checks, Check("wechat_v3 api", False, f"{type(error).__name__}: {error}")]
+        return [*checks, self._check_api(response), self._check_clock(response)]
+
+    # --- one call ---
+
+    def _order(self, out_trade_no: str, *, query: bool = False) -> str:
+        path = f"/v3/pay/transactions/out-trade-no/{quote(out_trade_no, safe='')}"
+        return f"{path}?mchid={quote(self.mchid, safe='')}" if query else path
+
+    async def _send(self, method: str, target: str, body: bytes = b"") -> Response:
+        """Sign and send. What is signed are the path, the query and the bytes that go out."""
+        headers = {"Accept": "application/json", "Authorization": self._authorize(method, target, body)}
+        if body:
+            headers["Content-Type"] = "application/json"
+        if self._public_key_id:  # asks for an answer signed with this key (v3.md 7)
+            headers["Wechatpay-Serial"] = self._public_key_id
+        return await self._transport.request(method, self._base_url + target, headers=headers, body=body or None)
+
+    def _authorize(self, method: str, target: str, body: bytes) -> str:
+        return codec.authorization(
+            self.mchid,
+            self._serial_no,
+            self._private_key,
+            method=method,
+            target=self._base_path + target,
+            timestamp=int(self._now()),
+            nonce=self._nonce()[:32],
+            body=body,
+        )
+
+    def _judge(self, response: Response, expected: int) -> Object:
+        """The verified object of an answer with the expected status; an error for everything else."""
+        if not 200 <= response.status < 300:
+            raise refusal(response)
+        now = int(self._now())
+        with believing():
+            answer = codec.read_answer(response.headers, response.body, self._keys.at(now), now)
+        if response.status != expected:  # 202: accepted, not finished (v3.md 1)
+            raise OutcomeUnknown(f"HTTP {response.status}")
+        return answer
+
+    # --- self_check ---
+
+    async def _check_keys(self) -> Check:
+        try:
+            await self.refresh_keys()
+        except PaymentError as error:
+            return Check("wechat_v3 keys", False, f"{type(error).__name__}: {error}")
+        now = int(self._now())
+        held = len(self._keys.at(now))
+        ends = max((each.expires_at for each in self._keys.certificates.values()), default=0)
+        if not self._public_key_id and ends - now < SOON:
+            return Check("wechat_v3 keys", False, "every platform certificate expires within 30 days or is expired")
+        return Check("wechat_v3 keys", held > 0, f"{held} verification key(s)")
+
+    def _check_api(self, response: Response) -> Check:
+        try:
+            self._judge(response, 200)
+        except NotFound:
+            return Check("wechat_v3 api", True, "reached; our signature, serial number and merchant number are right")
+        except PaymentError as error:
+            return Check("wechat_v3 api", False, f"{type(error).__name__}: {error}")
+        return Check("wechat_v3 api", False, "an order that never was is known there")
+
+    def _check_clock(self, response: Response) -> Check:
+        try:
+            theirs = parsedate_to_datetime(response.headers["Date"]).timestamp()
+        except (KeyError, ValueError, TypeError):
+            return Check("wechat_v3 clock", False, "the answer has no usable Date header to compare our clock with")
+        skew = round(self._now() - theirs)
+        return Check("wechat_v3 clock", abs(skew) <= ALARMING_SKEW, f"our clock is {skew:+d} s from WeChat's; keep NTP")
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
