@@ -15,7 +15,7 @@ import tornado.web
 from adapters.base import Adapters
 from adapters.errors import PaymentError
 from adapters.miniprogram import MiniProgram, MiniProgramConfig
-from adapters.registry import build_adapters
+from adapters.registry import build as build_adapter
 from adapters.transport import Transport
 from adapters.wechat_v2.config import WechatV2Config
 from adapters.wechat_v3.config import WechatV3Config
@@ -91,14 +91,18 @@ def build(
 
 def _adapters(merchant: Merchant, transport: Transport, now: Clock, token: Token) -> Adapters:
     """Both generations if both have keys: what was begun through one is finished through it."""
-    configs: list[WechatV2Config | WechatV3Config] = []
+    configs: dict[str, WechatV2Config | WechatV3Config] = {}
     who = (merchant.appid, merchant.mchid)
     if v2 := merchant.v2:
-        configs.append(WechatV2Config(*who, v2.api_key, v2.sign_type, merchant.pay_url))
+        configs["wechat_v2"] = WechatV2Config(*who, v2.api_key, v2.sign_type, merchant.pay_url)
     if v3 := merchant.v3:
         public = (v3.public_key or None, v3.public_key_id or None)
-        configs.append(WechatV3Config(*who, v3.api_key, v3.serial_no, v3.private_key, *public, merchant.pay_url))
-    return build_adapters(configs, transport, now=now, nonce=lambda: token(16).hex())
+        configs["wechat_v3"] = WechatV3Config(*who, v3.api_key, v3.serial_no, v3.private_key, *public, merchant.pay_url)
+
+    def nonce() -> str:
+        return token(16).hex()
+
+    return {name: build_adapter(name, config, transport, now=now, nonce=nonce) for name, config in configs.items()}
 
 
 def _named(settings: Settings) -> str:
