@@ -69,7 +69,8 @@ AGAINST_GATEWAY = {
         LEFT JOIN gateway_payments g ON g.transaction_id = p.provider_transaction_id
         WHERE g.transaction_id IS NULL""",
     "12 one out_trade_no has one set of parameters for ever": """
-        SELECT out_trade_no FROM gateway_prepays GROUP BY out_trade_no HAVING COUNT(DISTINCT fingerprint) > 1""",
+        SELECT p.out_trade_no FROM gateway_prepays p
+        GROUP BY p.out_trade_no HAVING COUNT(DISTINCT p.fingerprint) > 1""",
     "13 closed here is unpayable there": """
         SELECT o.order_no FROM orders o JOIN transactions t ON t.order_id = o.id
         JOIN gateway_trades g ON g.out_trade_no = t.out_trade_no
