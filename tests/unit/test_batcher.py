@@ -1,0 +1,79 @@
+"""What arrives during a commit goes into the next one; one bad item hurts nobody else; too much is refused."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from services.batcher import Batcher
+from services.errors import TryLater
+
+
+def test_what_waits_is_done_together() -> None:
+    batches: list[list[int]] = []
+
+    async def work(items: list[int]) -> list[int]:
+        batches.append(items)
+        await asyncio.sleep(0.01)
+        return [item * 10 for item in items]
+
+    async def main() -> list[int]:
+        batcher = Batcher(work, most=4)
+        first = asyncio.create_task(batcher.submit(1))
+        await asyncio.sleep(0.005)
+        rest = [asyncio.create_task(batcher.submit(n)) for n in range(2, 8)]
+        return await asyncio.gather(first, *rest)
+
+    assert asyncio.run(main()) == [10, 20, 30, 40, 50, 60, 70]
+    assert batches == [[1], [2, 3, 4, 5], [6, 7]]
+
+
+def test_one_bad_item_fails_alone() -> None:
+    async def work(items: list[int]) -> list[int]:
+        await asyncio.sleep(0)
+        if 13 in items:
+            raise ValueError("unlucky")
+        return items
+
+    async def main() -> list[int | BaseException]:
+        batcher = Batcher(work)
+        return await asyncio.gather(*(batcher.submit(n) for n in (12, 13, 14)), return_exceptions=True)
+
+    good, bad, fine = asyncio.run(main())
+    assert (good, fine) == (12, 14)
+    assert isinstance(bad, ValueError)
+
+
+def test_a_caller_that_goes_away_does_not_undo_what_was_accepted() -> None:
+    done: list[int] = []
+
+    async def work(items: list[int]) -> list[None]:
+        await asyncio.sleep(0.02)
+        done.extend(items)
+        return [None] * len(items)
+
+    async def main() -> None:
+        batcher = Batcher(work)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(batcher.submit(1), 0.005)
+        await batcher.drain()
+
+    asyncio.run(main())
+    assert done == [1]
+
+
+def test_a_full_queue_refuses() -> None:
+    async def work(items: list[int]) -> list[int]:
+        await asyncio.sleep(0.01)
+        return items
+
+    async def main() -> None:
+        batcher = Batcher(work, most=1, queue=2)
+        tasks = [asyncio.create_task(batcher.submit(n)) for n in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(TryLater):
+            await batcher.submit(9)
+        assert await asyncio.gather(*tasks) == [0, 1]
+
+    asyncio.run(main())
