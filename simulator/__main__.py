@@ -10,6 +10,7 @@ from pathlib import Path
 
 from simulator import rules
 from simulator.app import serve
+from simulator.ledger import LedgerRefused
 from simulator.merchant import MerchantRefused
 from simulator.world import World
 
@@ -24,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _say("--port must be 0 to 65535 and --time-scale a positive number up to 1000000")
     try:
         return asyncio.run(_serve(options))
-    except MerchantRefused as refused:
+    except (MerchantRefused, LedgerRefused) as refused:
         return _say(f"refused to start: {refused}")
     except OSError as error:
         return _say(f"cannot start: {error.strerror or error}")
@@ -37,8 +38,7 @@ async def _serve(options: argparse.Namespace) -> int:
     def ready(port: int) -> None:
         print(f"WeChat simulator on http://{shown}:{port} (test merchant {world.merchant.mchid})", flush=True)
 
-    await serve(world, options.host, options.port, ready)
-    return 0
+    return 0 if await serve(world, options.host, options.port, ready) else 1
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:

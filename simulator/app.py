@@ -30,8 +30,8 @@ def make_app(world: World) -> Application:
     )
 
 
-async def serve(world: World, host: str, port: int, ready: Callable[[int], None]) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is under way and save. ``ready`` is told the port."""
+async def serve(world: World, host: str, port: int, ready: Callable[[int], None]) -> bool:
+    """Serve until SIGTERM or SIGINT, then save: True. False if the schedule broke. ``ready`` is told the port."""
     sockets = bind_sockets(port, host, family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     server = HTTPServer(make_app(world), max_body_size=_MOST_BODY, decompress_request=False, xheaders=False)
     server.add_sockets(sockets)
@@ -40,9 +40,12 @@ async def serve(world: World, host: str, port: int, ready: Callable[[int], None]
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     schedule = asyncio.create_task(world.courier.run())
     ready(sockets[0].getsockname()[1])
-    await asyncio.wait({schedule, asyncio.create_task(stopped.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    stop = asyncio.create_task(stopped.wait())
+    await asyncio.wait({schedule, stop}, return_when=asyncio.FIRST_COMPLETED)
     server.stop()
-    schedule.cancel()
-    await asyncio.gather(schedule, return_exceptions=True)
+    for task in (schedule, stop):
+        task.cancel()
+    ends = await asyncio.gather(schedule, stop, return_exceptions=True)
     await server.close_all_connections()
     await world.close()
+    return isinstance(ends[0], asyncio.CancelledError)

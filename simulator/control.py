@@ -84,8 +84,10 @@ class ControlHandler(RequestHandler):
 
     def json(self) -> Any:
         try:
-            return v3wire.load_json(self.request.body or b"{}")
-        except v3wire.JsonRefused as refused:
+            value = v3wire.load_json(self.request.body or b"{}")
+            v3wire.dump_json(value)  # an unpaired surrogate cannot be written again
+            return value
+        except (v3wire.JsonRefused, UnicodeEncodeError) as refused:
             raise ControlRefused(f"the body is not JSON: {refused}") from refused
 
     def answer(self, value: object) -> None:

@@ -152,11 +152,11 @@ class Courier:
         if not self._allow_remote and not rules.is_loopback(urlsplit(url).hostname or ""):
             return Judgement(0, "not sent: the address is not on this machine")
         headers = {"User-Agent": "Mozilla/4.0", "Accept": "*/*", "Connection": "close", **notice.headers}
-        request = HTTPRequest(
-            url, "POST", headers, notice.body, connect_timeout=_LIMIT, request_timeout=_LIMIT,
-            follow_redirects=False, decompress_response=False,
-        )  # fmt: skip
         try:
+            request = HTTPRequest(
+                url, "POST", headers, notice.body, connect_timeout=_LIMIT, request_timeout=_LIMIT,
+                follow_redirects=False, decompress_response=False,
+            )  # fmt: skip
             async with self._places:
                 response = await self._client.fetch(request, raise_error=False)
         except (HTTPClientError, OSError, ValueError) as error:

@@ -73,7 +73,9 @@ class WeChatHandler(RequestHandler):
         )
         route, parts = _find(message.path)
         if route is None or (route.methods and message.method not in route.methods):
-            self._write(_not_found(message, route))
+            reply = _not_found(message, route)
+            self._remember(message, "unknown", reply)
+            self._write(reply)
             return
         rule = self.world.faults.pick(route.op)
         reply = _answer(self.world, message, route, parts, rule)
@@ -137,7 +139,7 @@ class WeChatHandler(RequestHandler):
 
 def explained(world: World, diagnosis: Diagnosis) -> str:
     """A diagnosis as one header value: JSON in ASCII, secrets masked, cut where a header would grow too long."""
-    shown = {k: world.records.mask(str(v)) for k, v in diagnosis.as_json().items()}
+    shown = {k: world.records.mask(v) for k, v in diagnosis.as_json().items()}
     text = json.dumps(shown)
     if len(text) > _MOST_EXPLAINED:
         shown["signed_string"] = shown["signed_string"][:300] + "... (whole at /_sim/complaints)"
@@ -159,8 +161,9 @@ def _not_found(message: Message, route: Route | None) -> Reply:
         if route:
             return v3.refusal(v3.Refused(405, "INVALID_REQUEST", "不支持的HTTP方法"))
         return v3.refusal(v3.Refused(404, "RESOURCE_NOT_EXISTS", "请求的资源不存在"))
-    status = 405 if route else 404
-    return Reply(status, dict(_PAGE), f"<html><body><h1>{status}</h1></body></html>".encode())
+    status, why = (405, "no such method here") if route else (404, "no such route")
+    page = f"<html><body><h1>{status}</h1></body></html>".encode()
+    return Reply(status, dict(_PAGE), page, code=str(status), why=why)
 
 
 def _answer(world: World, message: Message, route: Route, parts: tuple[str, ...], rule: Rule | None) -> Reply:

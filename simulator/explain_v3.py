@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote
@@ -19,6 +20,7 @@ from simulator.primitives import recover_digest
 from simulator.wire import Diagnosis, first_difference
 
 _MOST_SHOWN = 2000
+_DIGITS = re.compile(r"[0-9]{1,16}")
 _NO_SIGNATURE = "not a base64 signature of an RSA-2048 key"
 
 
@@ -142,7 +144,7 @@ def _body_mistakes(request: Request) -> Iterator[tuple[str, bytes]]:
 
 
 def _time_mistakes(request: Request) -> Iterator[tuple[str, bytes]]:
-    if not request.timestamp.isdigit():
+    if not _DIGITS.fullmatch(request.timestamp):
         return
     moment = int(request.timestamp)
     yield "the timestamp was signed in milliseconds", request.text(timestamp=str(moment * 1000))
@@ -171,7 +173,7 @@ def _pay_mistakes(request: PayRequest) -> Iterator[tuple[str, bytes]]:
     yield "signType was signed as a fifth line", ours + b"RSA\n"
     yield "lines were ended by CR LF", ours.replace(b"\n", b"\r\n")
     yield "lines were joined by a literal backslash and n", ours.replace(b"\n", b"\\n")
-    if request.timestamp.isdigit():
+    if _DIGITS.fullmatch(request.timestamp):
         moment = int(request.timestamp)
         yield "timeStamp was signed in milliseconds", request.text(timestamp=str(moment * 1000))
         yield "timeStamp was signed in seconds but sent in milliseconds", request.text(timestamp=str(moment // 1000))

@@ -161,6 +161,8 @@ def _rule(index: int, values: Any) -> Rule:
         raise PlanRefused(f"rule {index}: fault must be one of {', '.join(sorted(FAULTS))}")
     if not any(fnmatchcase(op, str(values.get("op"))) for op in OPERATIONS):
         raise PlanRefused(f"rule {index}: op must match one of {', '.join(OPERATIONS)}")
+    if not re.fullmatch(r"[!-~]*", str(values.get("location", ""))):
+        raise PlanRefused(f"rule {index}: location must be an ASCII address")
     return Rule(**values)
 
 

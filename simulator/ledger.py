@@ -89,6 +89,10 @@ class User:
     session_key: str = ""
 
 
+class LedgerRefused(Exception):
+    """``ledger.jsonl`` is not what this program wrote; the text says where."""
+
+
 class Ledger:
     """Look things up in the dictionaries; after changing one, ``keep`` it."""
 
@@ -162,8 +166,8 @@ class Ledger:
     def _open(self, path: Path) -> None:
         """Replay what was written, then write it again compactly and go on appending."""
         if path.exists():
-            for line in _whole_lines(path):
-                self._replay(json.loads(line))
+            for number, line in enumerate(_whole_lines(path), 1):
+                self._replay_line(number, line)
         entities: list[User | Order | Delivery] = [
             *self.users.values(),
             *self.orders.values(),
@@ -173,6 +177,12 @@ class Ledger:
         lines.append(json.dumps({"clock_offset": self.clock_offset}))
         write_private(path, "\n".join(lines) + "\n")
         self._file = path.open("a", encoding="utf-8")
+
+    def _replay_line(self, number: int, line: str) -> None:
+        try:
+            self._replay(json.loads(line))
+        except (ValueError, TypeError, KeyError) as error:
+            raise LedgerRefused(f"line {number} of ledger.jsonl cannot be understood; move the file away") from error
 
     def _replay(self, line: dict[str, Any]) -> None:
         match line:

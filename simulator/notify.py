@@ -26,8 +26,10 @@ It answers {"url", "headers", "body", "results": [{"status", "result"}, ...]}. I
 from __future__ import annotations
 
 import dataclasses
+import re
 import uuid
 from typing import Any
+from urllib.parse import urlsplit
 
 from simulator import notices, numbers
 from simulator.courier import Judgement
@@ -53,6 +55,8 @@ _CHOICES = {
 }
 _FACTS = {field.name: field.type for field in dataclasses.fields(Facts)}
 _MOST_TIMES = 100_000
+_HEADER = re.compile(r"[0-9A-Za-z_-]+")
+_TEXT = re.compile(r"[ -~]*")
 
 
 class NotifyRefused(Exception):
@@ -85,8 +89,19 @@ def _check(wish: dict[str, Any]) -> None:
             raise NotifyRefused(f"{name} is one of {', '.join(_CHOICES[name])}")
     if not 1 <= wish.get("times", 1) <= _MOST_TIMES or not 1 <= wish.get("parallel", 1) <= _MOST_TIMES:
         raise NotifyRefused(f"times and parallel are 1 to {_MOST_TIMES}")
-    if not all(isinstance(v, str | None) for v in wish.get("headers", {}).values()):
-        raise NotifyRefused("headers are texts, or null to leave one out")
+    for name, value in wish.get("headers", {}).items():
+        if not _HEADER.fullmatch(name) or not (value is None or (isinstance(value, str) and _TEXT.fullmatch(value))):
+            raise NotifyRefused("headers are names and printable ASCII texts, or null to leave one out")
+    if "url" in wish and not _is_address(wish["url"]):
+        raise NotifyRefused("url must be an absolute http address")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        return bool(_TEXT.fullmatch(text) and url.scheme in ("http", "https") and url.hostname and (url.port or 80))
+    except ValueError:
+        return False
 
 
 def _make(world: World, wish: dict[str, Any], order: Order | None, api: str) -> Notice:

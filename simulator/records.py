@@ -76,7 +76,7 @@ class Records:
             "message": self.mask(text),
         }
         if diagnosis is not None:
-            explanation = {k: self.mask(str(v)) for k, v in diagnosis.as_json().items()}
+            explanation = {k: self.mask(v) for k, v in diagnosis.as_json().items()}
             entry["explanation"] = explanation
             log.warning("%s refused: %s (%s)", op, code, explanation["likely_cause"])
         else:

@@ -65,6 +65,8 @@ def serve(world: World, message: Message, operation: Operation, seal: Seal = GEN
         return Reply(200, dict(_XML), body, verdict, refused.code, refused.text, refused.diagnosis)
     sign_type = fields.get("sign_type") or "MD5"
     try:
+        if fields["appid"] != world.merchant.appid:
+            raise BusinessRefused("APPID_NOT_EXIST", "APPID不存在")
         return _signed(world, {"result_code": "SUCCESS", **operation(world, fields)}, sign_type, seal)
     except (BusinessRefused, v2fields.FieldRefused) as refused:
         return refusal(world, refused.code, refused.text, sign_type, seal)

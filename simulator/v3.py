@@ -75,21 +75,23 @@ def serve(world: World, message: Message, operation: Operation, parts: tuple[str
     try:
         _check_headers(message)
         _authenticate(world, message)
-        kind = world.keys.kind_asked_for(message.headers.get("Wechatpay-Serial", ""))
+    except Refused as refused:
+        return refusal(refused, "bad" if refused.status == 401 else "none")
+    try:
+        kind = _key_kind(world, message)
         answer = operation(world, Call(message, tuple(map(unquote, parts)), kind))
     except Refused as refused:
-        return refusal(refused)
+        return refusal(refused, "ok")
     except Refusal as refused_trade:
-        return refusal(Refused(*_REFUSALS[refused_trade.kind]))
+        return refusal(Refused(*_REFUSALS[refused_trade.kind]), "ok")
     return _signed(world, answer, kind, seal)
 
 
-def refusal(refused: Refused) -> Reply:
+def refusal(refused: Refused, verdict: str = "none") -> Reply:
     """An error answer, unsigned."""
     value: dict[str, Any] = {"code": refused.code, "message": refused.message}
     if refused.detail:
         value["detail"] = refused.detail
-    verdict = "bad" if refused.status == 401 else "none"
     body, headers = v3wire.dump_json(value), {**_JSON, "Request-ID": _request_id()}
     return Reply(refused.status, headers, body, verdict, refused.code, refused.message, refused.diagnosis)
 
@@ -160,6 +162,14 @@ def _check_headers(message: Message) -> None:
     content_type = message.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if message.method == "POST" and content_type != "application/json":
         raise _param_error("header", "Content-Type", "Http头Content-Type必须是application/json", None)
+
+
+def _key_kind(world: World, message: Message) -> str:
+    """Which of WeChat's keys the request names; one that WeChat does not have is a wrong setting."""
+    serial = message.headers.get("Wechatpay-Serial", "")
+    if serial not in ("", world.merchant.public_key_id, world.merchant.platform_serial_no):
+        raise _param_error("header", "Wechatpay-Serial", "Http头Wechatpay-Serial错误：无此公钥ID或平台证书序列号", None)
+    return world.keys.kind_asked_for(serial)
 
 
 def _authenticate(world: World, message: Message) -> None:

@@ -68,10 +68,10 @@ def load_json(body: bytes) -> Any:
     """JSON without repeated keys, NaN, infinities, BOM or absurd depth. Raises ``JsonRefused``."""
     try:
         value = json.loads(body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+        if _depth(value) > _MAX_DEPTH:
+            raise ValueError("nested too deeply")
     except (ValueError, RecursionError) as error:
         raise JsonRefused(str(error)[:200]) from error
-    if _depth(value) > _MAX_DEPTH:
-        raise JsonRefused("nested too deeply")
     return value
 
 

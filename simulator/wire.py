@@ -6,7 +6,7 @@ Plain values only; it must not know HTTP servers, keys or the two API generation
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 SealKind = Literal["genuine", "missing", "broken", "signtest"]
@@ -71,13 +71,15 @@ class Diagnosis:
     likely_cause: str
     signed_string: str
     first_difference: str = ""
-    details: dict[str, str] = field(default_factory=dict)
 
-    def as_json(self) -> dict[str, object]:
-        shown: dict[str, object] = {"likely_cause": self.likely_cause, "signed_string": self.signed_string}
-        if self.first_difference:
-            shown["first_difference"] = self.first_difference
-        return shown | self.details
+    def as_json(self) -> dict[str, str]:
+        """What is known of it, nothing empty."""
+        shown = {
+            "likely_cause": self.likely_cause,
+            "signed_string": self.signed_string,
+            "first_difference": self.first_difference,
+        }
+        return {name: text for name, text in shown.items() if text}
 
 
 def first_difference(ours: bytes, theirs: bytes) -> str:
