@@ -35,9 +35,9 @@ async def serve(settings: Settings, merchant: Merchant | None) -> None:
         logger.error(
             "%d unsettled payments were made through %s, which is not configured: give its keys back", count, name
         )
-    server = listen(program)
     runner = Runner(program.services)
-    runner.start()
+    await runner.start()
+    server = listen(program)
     await _told_to_stop()
     await _stop(program, server, runner)
 

@@ -13,6 +13,7 @@ from services.errors import DatabaseUnavailable, Refused
 logger = logging.getLogger("pay.jobs")
 
 Job = Callable[[Services], Awaitable[int]]
+SOON = 60.0  # seconds until a pass that failed is tried again, if its turn is later than that
 SCHEDULE: tuple[tuple[str, Job, float], ...] = (
     ("ask", ask.run_once, 2.0),
     ("close", close.run_once, 2.0),
@@ -27,27 +28,39 @@ class Runner:
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._repeat(*row), name=row[0]) for row in SCHEDULE]
+    async def start(self) -> None:
+        """Every job once from now on. The keys come first, and before any traffic: without them nothing verifies."""
+        fetched = await self._once("keys", keys.run_once)
+        for name, job, pause in SCHEDULE:
+            delay = (pause if fetched else SOON) if job is keys.run_once else 0
+            self._tasks.append(asyncio.create_task(self._repeat(name, job, pause, delay), name=name))
 
     async def stop(self) -> None:
         """Let the passes under way finish; begin no new one."""
         self._stopping.set()
         await asyncio.gather(*self._tasks)
 
-    async def _repeat(self, name: str, job: Job, pause: float) -> None:
-        while not self._stopping.is_set():
-            await self._once(name, job)
-            try:
-                await asyncio.wait_for(self._stopping.wait(), pause)
-            except TimeoutError:
-                continue
+    async def _repeat(self, name: str, job: Job, pause: float, delay: float) -> None:
+        while not await self._told_to_stop(delay):
+            well = await self._once(name, job)
+            delay = pause if well else min(pause, SOON)
 
-    async def _once(self, name: str, job: Job) -> None:
+    async def _told_to_stop(self, within: float) -> bool:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), within)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _once(self, name: str, job: Job) -> bool:
+        """Whether the pass went well."""
         try:
             if done := await job(self._services):
                 logger.info("job=%s done=%d", name, done)
         except (DatabaseUnavailable, Refused) as error:
-            logger.warning("job=%s put off: %s", name, type(error).__name__)
+            logger.warning("job=%s put off: %s", name, error)
         except Exception:
             logger.exception("job=%s failed", name)
+        else:
+            return True
+        return False

@@ -9,7 +9,7 @@ class Refused(Exception):
     """Root. ``code`` is stable and for programs; the words for people are the door's."""
 
     def __init__(self, code: str, **details: str) -> None:
-        super().__init__(code)
+        super().__init__(": ".join([code, *details.values()]))
         self.code = code
         self.details = details  # named values for the words: never a secret, never another user's data
 
