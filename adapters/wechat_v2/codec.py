@@ -36,8 +36,8 @@ Fields = Mapping[str, str]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FEN = re.compile(r"[1-9][0-9]{0,9}")
-_COMPACT_TIME = re.compile(r"[0-9]{14}")
-_SPACED_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
+_COMPACT_TIME = re.compile(r"2[0-9]{13}")
+_SPACED_TIME = re.compile(r"2[0-9]{3}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
 _UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")  # no XML, or (CR) changed by every reader
 
 

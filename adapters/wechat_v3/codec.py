@@ -35,7 +35,7 @@ Keys = Mapping[str, RSAPublicKey]  # by certificate serial or PUB_KEY_ID_...
 
 _TIMESTAMP = re.compile(r"[1-9][0-9]{9}")
 _NONCE = re.compile(r"[!-+\--~]{1,128}")  # visible ASCII without the comma, which would mean a header sent twice
-_RFC3339 = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})")
+_RFC3339 = re.compile(r"(2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})")
 
 
 @dataclass(frozen=True, slots=True)
