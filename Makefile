@@ -26,7 +26,7 @@ mutants: $(VENV)/dev.stamp        ## plants protocol faults in the codecs; every
 check-all: test mutants
 
 docs: $(VENV)/dev.stamp           ## renders what is generated in ARCHITECTURE.md and docs/
-	$(BIN)/python tools/render_docs.py
+	$(BIN)/python -m tools.render_docs
 
 screenshots: $(VENV)/dev.stamp    ## takes docs/images from the running program
 	$(BIN)/python tools/screenshots.py
