@@ -65,7 +65,7 @@ def _parameters(given: Mapping[str, object]) -> dict[str, str]:
     fields: dict[str, str] = {}
     for name in (*_REQUIRED, "appId", "signType"):
         value = given.get(name, "" if name in _REQUIRED else None)
-        if value is None:
+        if value is None and name not in _REQUIRED:
             continue
         if not isinstance(value, str):
             raise PayRefused(f"parameter error: parameter.{name} should be String instead of {_kind(value)};")

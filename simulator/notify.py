@@ -99,7 +99,8 @@ def _check(wish: dict[str, Any]) -> None:
 def _is_address(text: str) -> bool:
     try:
         url = urlsplit(text)
-        return bool(_TEXT.fullmatch(text) and url.scheme in ("http", "https") and url.hostname and (url.port or 80))
+        well = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+        return well and _TEXT.fullmatch(text) is not None
     except ValueError:
         return False
 

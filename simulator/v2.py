@@ -155,7 +155,7 @@ def candidate_keys(world: World) -> explain_v2.Keys:
 
 def _signed(world: World, fields: Mapping[str, str], sign_type: str, seal: Seal) -> Reply:
     """``sign_type`` of the request, unnamed; integers plain, and an unknown field, now and then (v2.md 15)."""
-    turn = world.turn()
+    turn = world.turn("v2")
     answer = {
         "return_code": "SUCCESS",
         "return_msg": "OK",

@@ -297,7 +297,7 @@ def _sorted(value: Any) -> Any:
 
 def _transaction(world: World, order: Order) -> dict[str, Any]:
     """Paid orders in full, others in the few fields that the field shows (v3.md 11); an unknown key now and then."""
-    future = {"sim_future_key": "ignore me"} if world.turn() % 3 == 0 else {}
+    future = {"sim_future_key": "ignore me"} if world.turn("v3") % 3 == 0 else {}
     if order.payment:
         return notices.v3_transaction(notices.facts_of(order)) | future
     return {

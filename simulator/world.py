@@ -6,6 +6,7 @@ It builds and holds; the rules are in the parts. It must not know HTTP servers.
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from pathlib import Path
 
 from simulator import merchant as merchants
@@ -37,12 +38,12 @@ class World:
         self.records = Records(self.clock, self.merchant.secrets)
         self.logins = Logins(self.merchant, self.ledger, self.clock)
         self.courier = Courier(self.ledger, self.clock, self.faults, self.records, self._write, allow_remote)
-        self._turn = 0
+        self._turns: Counter[str] = Counter()
 
-    def turn(self) -> int:
+    def turn(self, kind: str) -> int:
         """Counts up: what WeChat does "now and then" is done at every second or third turn, the same in each run."""
-        self._turn += 1
-        return self._turn
+        self._turns[kind] += 1
+        return self._turns[kind]
 
     def notify(self, order: Order) -> Delivery:
         """Tell the merchant that the order is paid, now and on the schedule."""
@@ -58,7 +59,7 @@ class World:
     def _write(self, delivery: Delivery, seal: Seal) -> Notice:
         """Sign the notification of a delivery afresh, in the form of the API that made the order."""
         order = self.ledger.orders[delivery.out_trade_no]
-        facts, now_and_then = notices.facts_of(order), self.turn() % 2 == 0
+        facts, now_and_then = notices.facts_of(order), self.turn(f"notice {order.api}") % 2 == 0
         if order.api == "v2":
             named = now_and_then and order.scheme != "MD5"
             return notices.v2_notice(facts, self.merchant.v2_api_key, order.scheme, seal, named)

@@ -49,10 +49,7 @@ class Answer:
 
     @property
     def xml(self) -> dict[str, str]:
-        """Fields of a flat XML answer, read without a parser: CDATA or plain."""
-        text = self.body.decode("utf-8")
-        pattern = r"<(\w+)>(?:<!\[CDATA\[(.*?)\]\]>|([^<]*))</\1>"
-        return {name: cdata or plain for name, cdata, plain in re.findall(pattern, text, re.DOTALL)}
+        return fields_of(self.body)
 
     @property
     def explanation(self) -> dict[str, str]:
@@ -231,6 +228,11 @@ class Sim(Process):
         sealed, aad = base64.b64decode(resource["ciphertext"]), resource["associated_data"].encode()
         return json.loads(gcm.decrypt(resource["nonce"].encode(), sealed, aad))
 
+    def notice(self, **wish: Any) -> Received:
+        """A notification made to measure, not sent."""
+        made = self.control("POST", "notify", {"send": False, **wish})
+        return Received(made["url"], made["headers"], made["body"].encode())
+
     def delivery(self, out_trade_no: str) -> dict[str, Any]:
         found = [d for d in self.control("GET", "ledger")["deliveries"] if d["out_trade_no"] == out_trade_no]
         assert len(found) == 1, found
@@ -248,6 +250,12 @@ class Sim(Process):
         self.control("POST", "clock", {"advance_seconds": seconds})
 
 
+def fields_of(body: bytes) -> dict[str, str]:
+    """Fields of a flat XML message, read without a parser: CDATA or plain."""
+    pattern = r"<(\w+)>(?:<!\[CDATA\[(.*?)\]\]>|([^<]*))</\1>"
+    return {name: cdata or plain for name, cdata, plain in re.findall(pattern, body.decode("utf-8"), re.DOTALL)}
+
+
 def xml_of(fields: dict[str, str]) -> bytes:
     return ("<xml>" + "".join(f"<{k}><![CDATA[{v}]]></{k}>" for k, v in fields.items()) + "</xml>").encode()
 
@@ -257,6 +265,10 @@ class Received:
     path: str
     headers: dict[str, str]
     body: bytes
+
+    @property
+    def xml(self) -> dict[str, str]:
+        return fields_of(self.body)
 
 
 @dataclass
@@ -277,6 +289,15 @@ class Merchant:
         """Answer so at this path from now on; gives the URL."""
         self.replies[path] = lambda: (status, headers or {}, body)
         return self.url(path)
+
+
+class Server(ThreadingHTTPServer):
+    """Many may knock at once, and a caller may leave before it is answered."""
+
+    request_queue_size = 256
+
+    def handle_error(self, *_: object) -> None:
+        assert isinstance(sys.exc_info()[1], ConnectionError)
 
 
 def _handler(merchant: Merchant) -> type[BaseHTTPRequestHandler]:
@@ -323,7 +344,7 @@ def own_sim() -> Iterator[Callable[..., Sim]]:
 @pytest.fixture
 def merchant_site() -> Iterator[Merchant]:
     merchant = Merchant()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(merchant))
+    server = Server(("127.0.0.1", 0), _handler(merchant))
     merchant.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
