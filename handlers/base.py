@@ -46,6 +46,7 @@ class Door(tornado.web.RequestHandler):
         in_flight.discard(self)
 
     def on_connection_close(self) -> None:
+        super().on_connection_close()  # ends the wait for a body that will not come
         in_flight.discard(self)
 
     @property
@@ -134,10 +135,12 @@ class Api(Door):
 
 
 class NotFoundHandler(Api):
-    """Every address that is not in the list."""
+    """Every address that is not in the list, whatever the method. The body is read first, as everywhere."""
 
-    def prepare(self) -> None:
+    def missing(self) -> None:
         raise tornado.web.HTTPError(HTTPStatus.NOT_FOUND)
+
+    get = head = post = put = patch = delete = options = missing
 
 
 def _first_problem(error: ValidationError) -> dict[str, str]:

@@ -1,0 +1,146 @@
+"""The tables on each database: migrations, session settings, lost races, and invariants that do fire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from models import Discrepancy, Order, Outbox, Payment, StateLog, Transaction, User, invariants
+from models.database import Database, DatabaseUnavailable, Raced
+from services.moves import begin, move
+from tests.harness import Tables
+
+NOW = 1_800_000_000
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url, threads=2)
+    assert database.pending_migrations() == ["0001_initial"]
+    database.migrate()
+    yield database
+    database.close()
+
+
+def test_migrations_are_applied_once_and_survive_a_kill(database: Database, tables: Tables) -> None:
+    assert database.pending_migrations() == []
+    assert database.migrate() == []
+    tables.rows("DELETE FROM schema_migration")  # as if the process had died before it was written down
+    assert database.migrate() == ["0001_initial"]
+
+
+def test_the_session_is_fit_for_money(database: Database) -> None:
+    assert database.check() == []
+
+
+def test_keys_compare_by_bytes(database: Database) -> None:
+    def look() -> tuple[Any, Any]:
+        User.create(openid="oAbC", created_at=NOW)
+        return User.get_or_none(User.openid == "OABC"), User.get_or_none(User.openid == "oAbÇ")
+
+    assert database.run_here(look) == (None, None)
+
+
+def test_text_of_every_kind_survives(database: Database) -> None:
+    detail = "茶🍵 'quoted' \\ %s"
+
+    def there_and_back() -> str:
+        row = Discrepancy.create(kind="K", ref="R", detail=detail, state="OPEN", created_at=NOW)
+        return str(Discrepancy.get_by_id(row.id).detail)
+
+    assert database.run_here(there_and_back) == detail
+
+
+def test_a_lost_race_is_run_again_whole(database: Database) -> None:
+    seen = []
+
+    def unit() -> int:
+        User.create(openid=f"o{len(seen)}", created_at=NOW)
+        seen.append(User.select().count())
+        if len(seen) < 3:
+            raise Raced("again")
+        return seen[-1]
+
+    assert database.run_here(unit) == 1
+    assert seen == [1, 1, 1]  # what the lost rounds wrote was undone
+
+
+def test_a_race_that_is_never_won_is_given_up(database: Database) -> None:
+    def unit() -> None:
+        raise Raced("always")
+
+    with pytest.raises(DatabaseUnavailable):
+        database.run_here(unit)
+
+
+def test_a_database_that_is_away_says_so() -> None:
+    away = Database("mysql://root:@127.0.0.1:1/none", threads=1)
+    with pytest.raises(DatabaseUnavailable):
+        away.run_here(lambda: None)
+    away.close()
+
+
+def good_data() -> None:
+    """One paid order, as the program leaves it."""
+    user = User.create(openid="o", created_at=NOW)
+    order = Order.create(
+        order_no="MP1", user=user, amount_fen=100, currency="CNY", state="CREATED", version=1, paid_fen=0,
+        refunded_fen=0, request_hash="", created_at=NOW, expires_at=NOW,
+    )  # fmt: skip
+    begin(order, "user", NOW)
+    attempt = Transaction.create(
+        out_trade_no="WX1", order=order, adapter="wechat_v3", scheme="RSA", appid="wx", mchid="1", openid="o",
+        amount_fen=100, currency="CNY", request="{}", fingerprint="f", state="PREPARED", version=1, open_slot=1,
+        created_at=NOW, expires_at=NOW, asked=0,
+    )  # fmt: skip
+    begin(attempt, "user", NOW)
+    move(order, "PAYING", "user", NOW)
+    move(attempt, "PAID", "query", NOW, open_slot=None)
+    move(order, "PAID", "query", NOW, paid_fen=100, paid_at=NOW)
+    Payment.create(
+        provider_transaction_id="42", out_trade_no="WX1", order=order, appid="wx", mchid="1", openid="o",
+        amount_fen=100, currency="CNY", disposition="APPLIED", applied_slot=1, held_fen=0, refunded_fen=0, source="query",
+        adapter="wechat_v3", paid_at=NOW, created_at=NOW,
+    )  # fmt: skip
+    Outbox.create(order=order, kind="FULFIL", created_at=NOW)
+
+
+SECOND_PAYMENT = """INSERT INTO payments (provider_transaction_id, out_trade_no, order_id, appid, mchid, openid, amount_fen,
+    currency, disposition, held_fen, refunded_fen, source, adapter, paid_at, created_at)
+    SELECT '43', out_trade_no, order_id, appid, mchid, openid, amount_fen, currency, 'APPLIED', 0, 0, source, adapter,
+    paid_at, created_at FROM payments"""
+
+DAMAGE = {
+    "1 ": SECOND_PAYMENT,
+    "2 ": "UPDATE payments SET amount_fen = 99",
+    "3 ": "UPDATE payments SET disposition = 'MISMATCH', applied_slot = NULL",
+    "5 ": "DELETE FROM outbox",
+    "7 ": "UPDATE state_log SET from_state = 'CLOSED' WHERE seq = 2",
+    "8 ": "UPDATE orders SET state = 'PAYING'",
+    "11 ": "UPDATE transactions SET open_slot = 1",
+}
+
+
+@pytest.mark.parametrize("number", DAMAGE)
+def test_each_invariant_fires_on_planted_damage(database: Database, tables: Tables, number: str) -> None:
+    """A query that cannot fail shows nothing. (6 is held by a CHECK as well, so it cannot be planted.)"""
+    database.run_here(good_data)
+    assert {name: tables.rows(sql) for name, sql in invariants.LOCAL.items() if tables.rows(sql)} == {}
+    tables.rows(DAMAGE[number])
+    (name,) = (name for name in invariants.LOCAL if name.startswith(number))
+    assert tables.rows(invariants.LOCAL[name])
+
+
+def test_refunds_over_what_was_paid_are_refused_by_the_table(database: Database, tables: Tables) -> None:
+    database.run_here(good_data)
+    with pytest.raises(Exception, match=r"(?i)constraint"):
+        tables.rows("UPDATE payments SET held_fen = 101")
+
+
+def test_the_log_has_one_line_a_move(database: Database) -> None:
+    database.run_here(good_data)
+    lines = database.run_here(lambda: [(r.entity, r.seq, r.to_state) for r in StateLog.select().order_by(StateLog.id)])
+    assert ("order", 3, "PAID") in lines
+    assert len(lines) == 5
