@@ -101,14 +101,14 @@ def good_data() -> None:
     move(order, "PAID", "query", NOW, paid_fen=100, paid_at=NOW)
     Payment.create(
         provider_transaction_id="42", out_trade_no="WX1", order=order, appid="wx", mchid="1", openid="o",
-        amount_fen=100, currency="CNY", disposition="APPLIED", applied_slot=1, held_fen=0, refunded_fen=0, source="query",
-        adapter="wechat_v3", paid_at=NOW, created_at=NOW,
+        amount_fen=100, currency="CNY", disposition="APPLIED", applied_slot=1, held_fen=0, refunded_fen=0,
+        source="query", adapter="wechat_v3", paid_at=NOW, created_at=NOW,
     )  # fmt: skip
     Outbox.create(order=order, kind="FULFIL", created_at=NOW)
 
 
-SECOND_PAYMENT = """INSERT INTO payments (provider_transaction_id, out_trade_no, order_id, appid, mchid, openid, amount_fen,
-    currency, disposition, held_fen, refunded_fen, source, adapter, paid_at, created_at)
+SECOND_PAYMENT = """INSERT INTO payments (provider_transaction_id, out_trade_no, order_id, appid, mchid, openid,
+    amount_fen, currency, disposition, held_fen, refunded_fen, source, adapter, paid_at, created_at)
     SELECT '43', out_trade_no, order_id, appid, mchid, openid, amount_fen, currency, 'APPLIED', 0, 0, source, adapter,
     paid_at, created_at FROM payments"""
 
