@@ -54,7 +54,11 @@ def listen(program: Program) -> tornado.httpserver.HTTPServer:
         decompress_request=False,
     )
     shared = SHARED_PORT in os.environ
-    server.add_sockets(tornado.netutil.bind_sockets(settings.port, settings.host, reuse_port=shared))
+    try:
+        server.add_sockets(tornado.netutil.bind_sockets(settings.port, settings.host, reuse_port=shared))
+    except OSError as error:
+        where = f"{settings.host}:{settings.port}"
+        raise SettingsError([f"HOST, PORT: cannot listen on {where}: {error.strerror}; choose another"]) from error
     logger.info("listening on http://%s:%d (new payments: %s)", settings.host, settings.port, settings.wechat_pay_api)
     return server
 
@@ -91,7 +95,7 @@ def main() -> int:
             child = Child([sys.executable, __file__], {SHARED_PORT: "1"})
             return asyncio.run(supervise([child] * settings.processes))
         asyncio.run(serve(settings, merchant))
-    except (SettingsError, ConfigError, DatabaseUnavailable, OSError) as error:
+    except (SettingsError, ConfigError, DatabaseUnavailable) as error:
         print(f"cannot start: {error}", file=sys.stderr)  # noqa: T201
         return 2
     return 0

@@ -26,7 +26,8 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="port to listen on")
     processes: int = Field(1, ge=1, le=64, description="server processes sharing the port")
     public_url: str = Field(
-        "http://127.0.0.1:8000", description="how WeChat reaches this server; notify URLs are built from it"
+        default_factory=lambda data: f"http://127.0.0.1:{data.get('port', 8000)}",
+        description="how WeChat reaches this server; notify URLs are built from it",
     )
 
     wechat_app_id: str = Field("", description="the mini-program's appid; unset with the next two: simulator mode")

@@ -23,7 +23,7 @@ SECTION = r"(<!-- {name} -->\n).*?(<!-- end of {name} -->)"
 def settings_table() -> str:
     rows = ["| name | default | meaning |", "|---|---|---|"]
     for name, info in Settings.model_fields.items():
-        value = info.default
+        value = info.get_default(call_default_factory=True, validated_data={})
         plain = value.get_secret_value() if isinstance(value, SecretStr) else value
         default = "" if plain in (None, "", PydanticUndefined) else f"`{plain}`"
         rows.append(f"| `{name.upper()}` | {default} | {info.description} |")
