@@ -1,0 +1,216 @@
+/**
+ * The demo shop: state, addresses and actions. What is shown is made by the views, what is asked by pay.js, the same
+ * file that a mini-program uses; `wx` is a shim. Nothing here decides whether an order is paid.
+ */
+import { openCashier } from './cashier.js'
+import { countdown, h, icon } from './dom.js'
+import { homeView } from './home.js'
+import { language, startLanguage, switchLanguage, t } from './i18n.js'
+import { orderView, ordersView } from './order.js'
+import { Story } from './story.js'
+import { makeWx } from './wx.js'
+
+const MOST_OF_ONE = 99
+const NOTIFICATION_TURNS = 10
+const NOTIFICATION_PAUSE = 150 // ms
+
+const part = name => document.getElementById(name)
+const behindSheet = ['nav', 'screen', 'dock', 'story'].map(part)
+
+const state = {
+  products: null,
+  basket: new Map(), // product id -> quantity
+  orders: null,
+  order: null,
+  closing: new Set(), // order numbers whose close WeChat has not confirmed
+  sure: false, // the first tap on "cancel order" asks, the second does it
+  busy: '',
+  notice: null // {tone: 'info' | 'good' | 'bad', text}
+}
+
+startLanguage()
+const story = new Story(part('story'), document.body.dataset)
+
+const wx = makeWx({
+  simulatorUrl: document.body.dataset.simulatorUrl,
+  openCashier: options => openCashier(part('sheet'), behindSheet, options),
+  heard(event) {
+    story.heard(event)
+    if (event.kind === 'paid') lookForNotification(event.orderNo)
+  }
+})
+const shop = globalThis.payModule.exports.createShop({ wx, baseUrl: location.origin, language })
+
+// --- addresses: #/ , #/orders , #/orders/MP... --------------------------------------------------------------------
+
+function here() {
+  const [, list, orderNo] = location.hash.match(/^#\/(orders)(?:\/(\w+))?$/) || []
+  return { view: orderNo ? 'order' : list ? 'orders' : 'home', orderNo }
+}
+
+function go(address) {
+  location.hash = address
+}
+
+/** A new address: forget what was said about the old one, show what is known, then ask. */
+async function enter() {
+  const { view, orderNo } = here()
+  Object.assign(state, { notice: null, sure: false })
+  if (state.order && state.order.order_no !== orderNo) state.order = null
+  render()
+  part('screen').scrollTop = 0
+  part('screen').focus({ preventScroll: true })
+  await reload()
+}
+
+function reload() {
+  const { view, orderNo } = here()
+  return attempt('loading', async () => {
+    if (!state.products) state.products = await shop.products()
+    if (view === 'home') await shop.login()
+    if (view === 'orders') state.orders = await shop.orders()
+    if (view === 'order') show(await shop.order(orderNo))
+  })
+}
+
+/** An answer about an order that is no longer looked at changes nothing on the screen. */
+function show(order) {
+  if (order && order.order_no === here().orderNo) state.order = order
+}
+
+// --- actions ---------------------------------------------------------------------------------------------------
+
+/** One piece of work at a time on screen; what goes wrong is said in words. */
+async function attempt(name, work) {
+  if (state.busy && name !== 'loading') return
+  state.busy = name
+  if (name !== 'loading') state.notice = null
+  render()
+  try {
+    await work()
+  } catch (error) {
+    say('bad', error.message)
+  }
+  if (state.busy === name) state.busy = ''
+  render()
+}
+
+function say(tone, text) {
+  state.notice = { tone, text }
+  announce(text)
+}
+
+/** For those who do not see the screen. */
+function announce(text) {
+  part('live').textContent = text
+}
+
+const actions = {
+  go,
+  reload,
+
+  change(product, by) {
+    const quantity = Math.min(MOST_OF_ONE, Math.max(0, (state.basket.get(product.id) || 0) + by))
+    if (quantity) state.basket.set(product.id, quantity)
+    else state.basket.delete(product.id)
+    render()
+    announce(t('basket_count', { n: [...state.basket.values()].reduce((sum, n) => sum + n, 0) }))
+  },
+
+  checkout: () =>
+    attempt('checkout', async () => {
+      const items = [...state.basket].map(([id, quantity]) => ({ product_id: id, quantity }))
+      const order = await shop.createOrder(items)
+      state.basket.clear()
+      state.order = order
+      go(`#/orders/${order.order_no}`)
+    }),
+
+  pay: () =>
+    attempt('pay', async () => {
+      const { order_no: orderNo } = state.order
+      const { outcome, order, message } = await shop.pay(orderNo)
+      show(order)
+      if (here().orderNo !== orderNo) return announce(message)
+      if (outcome === 'paid') announce(message)
+      else say(outcome === 'failed' ? 'bad' : 'info', message)
+    }),
+
+  cancel() {
+    if (!state.sure) {
+      state.sure = true
+      return render()
+    }
+    return attempt('cancel', async () => {
+      state.sure = false
+      const order = await shop.close(state.order.order_no)
+      if (order.status === 'pending') state.closing.add(order.order_no)
+      show(order)
+    })
+  },
+
+  switchLanguage() {
+    switchLanguage()
+    state.notice = null
+    story.draw()
+    render()
+  }
+}
+
+/** Reads the order, which asks nobody: while the sheet still shows its tick, only a notification can have moved it. */
+async function lookForNotification(orderNo) {
+  for (let turn = 0; turn < NOTIFICATION_TURNS; turn++) {
+    await new Promise(resolve => setTimeout(resolve, NOTIFICATION_PAUSE))
+    const order = await shop.order(orderNo).catch(() => null)
+    if (order && order.status !== 'pending') return story.notified()
+  }
+}
+
+// --- drawing ---------------------------------------------------------------------------------------------------
+
+const VIEWS = { home: homeView, orders: ordersView, order: orderView }
+
+/** Draws everything anew, and puts the focus back where it was. */
+function render() {
+  const { view } = here()
+  const { title, body, dock } = VIEWS[view](state, actions)
+  const focused = document.activeElement && document.activeElement.dataset.testid
+  const nav = part('nav')
+  nav.replaceChildren(view === 'home' ? '' : backButton(view), h('h1', {}, title), languageButton())
+  part('screen').replaceChildren(noticeBox(), h('div', { class: `view ${view}` }, body))
+  part('dock').replaceChildren(...dock)
+  part('dock').hidden = dock.length === 0
+  document.title = `${title} · ${t('shop')}`
+  tick()
+  const again = focused && document.querySelector(`[data-testid="${focused}"]`)
+  if (again && again !== document.activeElement) again.focus({ preventScroll: true })
+}
+
+function backButton(view) {
+  const work = () => go(view === 'order' ? '#/orders' : '#/')
+  return h('button', { class: 'plain back', type: 'button', 'aria-label': t('back'), 'data-testid': 'back', onclick: work }, icon('back'))
+}
+
+function languageButton() {
+  const attributes = { class: 'capsule', type: 'button', 'aria-label': t('switch_language'), 'data-testid': 'lang-switch' }
+  return h('button', { ...attributes, onclick: actions.switchLanguage }, t('other_language'))
+}
+
+function noticeBox() {
+  if (!state.notice) return ''
+  return h('p', { class: `notice ${state.notice.tone}`, 'data-testid': 'notice' }, state.notice.text)
+}
+
+/** Once a second, and after each drawing: what is left of the time to pay. */
+function tick() {
+  for (const element of document.querySelectorAll('[data-until]')) {
+    const left = Date.parse(element.dataset.until) - Date.now()
+    element.textContent = left > 0 ? t('hint_pending', { time: countdown(left) }) : t('hint_expired')
+  }
+}
+
+setInterval(tick, 1000)
+window.addEventListener('hashchange', enter)
+// A callback can get lost while the page is away, as in life: look again at what is shown.
+document.addEventListener('visibilitychange', () => document.hidden || state.busy || reload())
+enter()

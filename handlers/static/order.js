@@ -1,0 +1,132 @@
+/** One order with its status, and the list of all of them. Both show what the server said, and no more. */
+import { h, icon, moment, money } from './dom.js'
+import { retry } from './home.js'
+import { of, t } from './i18n.js'
+
+const MARKS = { pending: 'clock', closing: 'clock', paid: 'check', closed: 'close', partially_refunded: 'reload', refunded: 'reload' }
+
+export function orderView(state, actions) {
+  const { order, busy } = state
+  if (!order) return { title: t('order'), body: [busy ? waiting() : retry(actions)], dock: [] }
+  const status = shownStatus(state, order)
+  return {
+    title: t('order'),
+    body: [statusHead(order, status), itemList(state, order), facts(order), moreActions(status, actions)],
+    dock: status === 'pending' ? payBar(state, actions) : []
+  }
+}
+
+export function ordersView(state, actions) {
+  const title = t('my_orders')
+  if (!state.orders) return { title, body: [state.busy ? waiting() : retry(actions)], dock: [] }
+  if (!state.orders.length) return { title, body: [nothingYet(actions)], dock: [] }
+  return { title, body: state.orders.map(order => orderCard(state, order)), dock: [] }
+}
+
+function shownStatus(state, order) {
+  return order.status === 'pending' && state.closing.has(order.order_no) ? 'closing' : order.status
+}
+
+function waiting() {
+  return h('p', { class: 'waiting' }, h('i', { class: 'spinner' }), t('loading'))
+}
+
+// --- one order -------------------------------------------------------------------------------------------------
+
+function statusHead(order, status) {
+  const hint = status === 'pending' ? { 'data-until': order.expires_at } : {}
+  return h(
+    'section',
+    { class: `order-head ${status}`, 'data-testid': 'order-status', 'data-status': order.status },
+    h('span', { class: `mark ${status}` }, icon(MARKS[status])),
+    h('h2', {}, t(`status_${status}`)),
+    h('p', { class: 'sum' }, money(order.amount_fen)),
+    h('p', { class: 'hint', ...hint }, hintOf(status))
+  )
+}
+
+function hintOf(status) {
+  if (status === 'pending') return ''
+  return t(status.includes('refunded') ? 'hint_refunded' : `hint_${status}`)
+}
+
+function itemList(state, order) {
+  const rows = order.items.map(item =>
+    h(
+      'li',
+      {},
+      thumb(state, item),
+      h('span', { class: 'item-title' }, titleOf(state, item), h('small', {}, ` × ${item.quantity}`)),
+      money(item.price_fen * item.quantity)
+    )
+  )
+  const sum = h('p', { class: 'total' }, h('span', {}, t('total')), money(order.amount_fen))
+  return h('section', { class: 'card', 'aria-label': t('items') }, h('ul', { class: 'items' }, rows), sum)
+}
+
+/** Title and price of an order are those of its time; the catalogue of today adds picture and translation. */
+function productOf(state, item) {
+  return (state.products || []).find(product => product.id === item.product_id)
+}
+
+function titleOf(state, item) {
+  const product = productOf(state, item)
+  return product && product.title === item.title ? of(product, 'title') : item.title
+}
+
+function thumb(state, item) {
+  const product = productOf(state, item)
+  return product ? h('img', { src: product.picture, alt: '', width: 52, height: 52 }) : h('span', { class: 'no-picture' })
+}
+
+function facts(order) {
+  const rows = [
+    [t('order_no'), order.order_no],
+    [t('created_at'), moment(order.created_at)],
+    [t('paid_at'), moment(order.paid_at)]
+  ].filter(([, value]) => value)
+  return h('dl', { class: 'card facts' }, rows.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))))
+}
+
+function moreActions(status, actions) {
+  if (status === 'pending' || status === 'closing') {
+    return h('button', { class: 'quiet', type: 'button', 'data-testid': 'again', onclick: actions.reload }, icon('reload'), t('again'))
+  }
+  return h('button', { class: 'wide', type: 'button', 'data-testid': 'to-shop', onclick: () => actions.go('#/') }, t('to_shop'))
+}
+
+function payBar({ order, busy, sure }, actions) {
+  const disabled = busy === 'pay' || busy === 'cancel'
+  const cancel = { class: sure ? 'second sure' : 'second', type: 'button', 'data-testid': 'cancel', disabled }
+  const pay = { class: 'primary grow', type: 'button', 'data-testid': 'pay', disabled }
+  return [
+    h('button', { ...cancel, onclick: actions.cancel }, t(sure ? 'cancel_sure' : 'cancel_order')),
+    h('button', { ...pay, onclick: actions.pay }, busy === 'pay' ? t('paying') : [t('pay'), ' ', money(order.amount_fen)])
+  ]
+}
+
+// --- all orders ------------------------------------------------------------------------------------------------
+
+function nothingYet(actions) {
+  return h(
+    'div',
+    { class: 'nothing' },
+    icon('list'),
+    h('h2', {}, t('no_orders')),
+    h('p', {}, t('no_orders_hint')),
+    h('button', { class: 'wide', type: 'button', 'data-testid': 'to-shop', onclick: () => actions.go('#/') }, t('to_shop'))
+  )
+}
+
+function orderCard(state, order) {
+  const [first, ...others] = order.items
+  const values = { title: titleOf(state, first), more: others.length, count: order.items.length }
+  const status = shownStatus(state, order)
+  return h(
+    'a',
+    { class: 'card order-card', href: `#/orders/${order.order_no}`, 'data-testid': `order-${order.order_no}`, 'data-status': order.status },
+    h('span', { class: 'thumbs' }, order.items.slice(0, 3).map(item => thumb(state, item))),
+    h('span', { class: 'order-what' }, h('b', {}, others.length ? t('and_more', values) : values.title), h('small', {}, moment(order.created_at))),
+    h('span', { class: 'order-sum' }, money(order.amount_fen), h('small', { class: `tag ${status}` }, t(`status_${status}`)))
+  )
+}
