@@ -118,15 +118,22 @@ def _host_of(address: str) -> str:
         return ""
 
 
+class MerchantHandler(ControlHandler):
+    """The one place where secrets are shown: the test merchant's, to whoever plays the merchant."""
+
+    def get(self) -> None:
+        self.answer(self.world.merchant.published())
+
+
 class ReadHandler(ControlHandler):
-    """GET of something that is only looked at."""
+    """GET of something that is only looked at. Whatever a merchant put where, no secret of it is shown."""
 
     def initialize(self, world: World, read: Callable[[World], object]) -> None:  # type: ignore[override]
         super().initialize(world)
         self.read = read
 
     def get(self) -> None:
-        self.answer(self.read(self.world))
+        self.answer(self.world.records.masked(self.read(self.world)))
 
 
 class ComplaintsHandler(ControlHandler):
@@ -244,7 +251,7 @@ def routes(world: World) -> list[tuple[str, type[RequestHandler], dict[str, Any]
     """The readable list, for Tornado."""
     here: dict[str, Any] = {"world": world}
     return [
-        ("/_sim/merchant", ReadHandler, {**here, "read": lambda w: w.merchant.published()}),
+        ("/_sim/merchant", MerchantHandler, here),
         ("/_sim/ledger", ReadHandler, {**here, "read": lambda w: w.ledger.published()}),
         ("/_sim/exchanges", ReadHandler, {**here, "read": lambda w: {"exchanges": list(w.records.exchanges)}}),
         ("/_sim/state", ReadHandler, {**here, "read": _state}),

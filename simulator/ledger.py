@@ -192,8 +192,10 @@ class Ledger:
                 self._index(_order(values))
             case {"Delivery": values}:
                 self._file_delivery(Delivery(**(values | {"tries": [Try(**t) for t in values["tries"]]})))
-            case {"clock_offset": offset}:
+            case {"clock_offset": float(offset) | int(offset)}:
                 self.clock_offset = offset
+            case _:
+                raise ValueError("no such entry")
 
 
 def _whole_lines(path: Path) -> Iterator[str]:

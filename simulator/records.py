@@ -11,6 +11,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from simulator.clock import Clock, rfc3339
 from simulator.wire import Diagnosis
@@ -90,6 +91,14 @@ class Records:
         for place in _SECRET_PLACES:
             text = place.sub(r"\1***", text)
         return text
+
+    def masked(self, value: Any) -> Any:
+        """The same value with every text in it masked."""
+        if isinstance(value, dict):
+            return {name: self.masked(item) for name, item in value.items()}
+        if isinstance(value, list):
+            return [self.masked(item) for item in value]
+        return self.mask(value) if isinstance(value, str) else value
 
     def _part(self, headers: Mapping[str, str], body: bytes) -> dict[str, object]:
         text = self.mask(body.decode("utf-8", "backslashreplace"))

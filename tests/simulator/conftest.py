@@ -328,6 +328,17 @@ def sim() -> Iterator[Sim]:
 
 
 @pytest.fixture
+def fault(sim: Sim) -> Iterator[Callable[..., None]]:
+    """Set one fault of the shared simulator: ``fault("v3.*", "tamper", field="total")``. It is gone after the test."""
+
+    def put(op: str, name: str, **more: Any) -> None:
+        sim.control("PUT", "faults", [{"op": op, "fault": name, "count": 1, **more}])
+
+    yield put
+    sim.control("DELETE", "faults")
+
+
+@pytest.fixture
 def own_sim() -> Iterator[Callable[..., Sim]]:
     """Start a simulator of one's own: ``own_sim("--data", ...)``."""
     started: list[Sim] = []

@@ -1,0 +1,313 @@
+"""The controls: who may use them, what they show and hide, faults, and requests that are wrong."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+
+import pytest
+
+JSAPI = "/v3/pay/transactions/jsapi"
+PUBLISHED = {
+    "appid", "app_secret", "mchid", "v2_api_key", "v3_api_key", "merchant_serial_no", "merchant_private_key",
+    "merchant_certificate", "platform_serial_no", "platform_certificate", "public_key_id", "public_key",
+    "ca_certificate",
+}  # fmt: skip
+
+
+def test_the_merchant_is_obviously_a_test(sim):
+    merchant = sim.merchant
+    assert set(merchant) == PUBLISHED
+    assert (len(merchant["appid"]), merchant["appid"][:5]) == (18, "wxsim")
+    assert (len(merchant["mchid"]), merchant["mchid"][:4]) == (10, "1900")
+    assert merchant["mchid"].isdigit()
+    assert len(merchant["v2_api_key"]) == len(merchant["v3_api_key"]) == 32
+    assert merchant["v2_api_key"].isalnum()
+    assert (len(merchant["public_key_id"]), merchant["public_key_id"][:11]) == (45, "PUB_KEY_ID_")
+    assert len(merchant["merchant_serial_no"]) == len(merchant["platform_serial_no"]) == 40
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "10.0.0.1", "", "[", "localhost.evil"])
+def test_dns_rebinding(sim, host):
+    answer = sim.call("GET", "/_sim/merchant", headers={"Host": host})
+    assert answer.status in (400, 403)
+    assert b"app_secret" not in answer.body
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:1", "127.0.0.1:8900", "127.9.9.9", "[::1]:80"])
+def test_loopback_hosts(sim, host):
+    assert sim.call("GET", "/_sim/state", headers={"Host": host}).status == 200
+
+
+def test_pages_on_this_machine_may_log_in_and_pay(sim):
+    here = {"Origin": "http://127.0.0.1:8000"}
+    for path in ("login", "pay"):
+        asked = sim.call("OPTIONS", f"/_sim/{path}", headers=here | {"Access-Control-Request-Method": "POST"})
+        assert (asked.status, asked.headers["access-control-allow-origin"]) == (204, here["Origin"])
+        assert "POST" in asked.headers["access-control-allow-methods"]
+        assert asked.headers["access-control-allow-headers"] == "Content-Type"
+        answer = sim.call("POST", f"/_sim/{path}", b"{}", here)
+        assert answer.headers["access-control-allow-origin"] == here["Origin"]
+        assert answer.headers["access-control-expose-headers"] == "X-Sim-Explain"
+    for path in ("merchant", "ledger", "faults", "exchanges"):
+        assert "access-control-allow-origin" not in sim.call("GET", f"/_sim/{path}", headers=here).headers
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost.evil.example", "http://[::1"])
+def test_pages_from_elsewhere_may_not(sim, origin):
+    for method, path, body in (("POST", "login", b"{}"), ("POST", "pay", b"{}"), ("GET", "merchant", None)):
+        answer = sim.call(method, f"/_sim/{path}", body, {"Origin": origin})
+        assert (answer.status, answer.json["error"]["code"]) == (403, "foreign_origin")
+        assert "access-control-allow-origin" not in answer.headers
+
+
+WRONG = [
+    ("POST", "login", b"["),
+    ("POST", "login", b"[]"),
+    ("POST", "login", b'{"openid":1}'),
+    ("POST", "login", b'{"openid":""}'),
+    ("POST", "login", b'{"user":"x"}'),
+    ("POST", "login", b'{"openid":"\\ud800"}'),
+    ("POST", "clock", b'{"advance_seconds":-1}'),
+    ("POST", "clock", b'{"advance_seconds":true}'),
+    ("POST", "clock", b'{"advance_seconds":1e400}'),
+    ("POST", "clock", b'{"advance_seconds":NaN}'),
+    ("POST", "clock", b'{"seconds":1}'),
+    ("POST", "clock", b'{"wire_skew_seconds":"1"}'),
+    ("PUT", "keys", b'{"notify_key":"both"}'),
+    ("PUT", "keys", b'{"notify_key":[]}'),
+    ("PUT", "keys", b'{"platform_certificates":1}'),
+    ("PUT", "faults", b"{}"),
+    ("PUT", "faults", b'{"rules":{}}'),
+    ("PUT", "faults", b'{"rules":[],"seed":"1"}'),
+    ("PUT", "faults", b"[1]"),
+    ("PUT", "faults", b'[{"op":"v2.prepay"}]'),
+    ("PUT", "faults", b'[{"op":"v2.prepay","fault":"explode"}]'),
+    ("PUT", "faults", b'[{"op":"v9.*","fault":"delay"}]'),
+    ("PUT", "faults", b'[{"op":"*","fault":"delay","count":-1}]'),
+    ("PUT", "faults", b'[{"op":"*","fault":"delay","count":true}]'),
+    ("PUT", "faults", b'[{"op":"*","fault":"delay","strange":1}]'),
+    ("PUT", "faults", b'[{"op":"*","fault":"redirect","location":"a\\r\\nb"}]'),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), WRONG, ids=[f"{p} {b[:45]!r}" for _, p, b in WRONG])
+def test_wrong_requests(sim, method, path, body):
+    answer = sim.call(method, f"/_sim/{path}", body)
+    assert (answer.status, answer.json["error"]["code"]) == (400, "bad_request")
+    assert answer.json["error"]["message"]
+
+
+def test_no_such_control(sim):
+    assert sim.call("GET", "/_sim/nothing").json["error"]["code"] == "no_such_control"
+    assert sim.call("DELETE", "/_sim/merchant").status == 405
+
+
+def test_a_body_that_is_too_large_is_not_read(sim):
+    try:
+        status = sim.call("POST", "/pay/unifiedorder", b"x" * (2 << 20)).status
+    except (OSError, http.client.HTTPException):
+        status = 400  # the connection was closed while we were still sending
+    assert status == 400
+
+
+def test_secrets_are_shown_by_the_merchant_control_alone(own_sim):
+    sim = own_sim()
+    code = sim.control("POST", "login")["code"]
+    asked = f"?appid={sim.merchant['appid']}&js_code={code}&grant_type=authorization_code&secret="
+    session = sim.call("GET", f"/sns/jscode2session{asked}{sim.merchant['app_secret']}").json
+    sim.call("GET", f"/sns/jscode2session{asked}some-wrong-secret")
+    order = sim.order_v3()
+    sim.pay_v3(sim.v3("POST", JSAPI, order).json["prepay_id"])
+    sim.v2("unifiedorder", sim.order_v2(), lambda f: sim.keyed(f, key="k" * 32))
+    sim.v2("unifiedorder", sim.order_v2(attach=sim.merchant["v2_api_key"]))
+    sim.v3("POST", JSAPI, sim.order_v3(attach=sim.merchant["v3_api_key"]))
+    shown = json.dumps([sim.control("GET", name) for name in ("exchanges", "complaints", "ledger", "state", "faults")])
+    sim.stop()
+    hidden = [sim.merchant[name] for name in ("app_secret", "v2_api_key", "v3_api_key", "merchant_private_key")]
+    for secret in (*hidden, session["session_key"], "some-wrong-secret"):
+        assert secret not in "".join(sim.log)
+        assert secret not in shown
+
+
+def test_exchanges_have_both_ways_and_a_verdict(own_sim, merchant_site):
+    sim = own_sim()
+    order = sim.order_v3(notify_url=merchant_site.answer("/n", 204))
+    sim.pay_v3(sim.v3("POST", JSAPI, order).json["prepay_id"])
+    sim.wait(lambda: sim.delivery(order["out_trade_no"])["state"] == "acknowledged")
+    sim.v2("orderquery", {"out_trade_no": "never-made-1"}, lambda _: "0" * 32)
+    seen = [(e["direction"], e["op"], e["verdict"]) for e in sim.control("GET", "exchanges")["exchanges"]]
+    assert seen == [
+        ("in", "v3.prepay", "ok"),
+        ("in", "pay", "ok"),
+        ("out", "notify.v3", "acknowledged"),
+        ("in", "v2.query", "bad"),
+    ]
+    prepay = sim.control("GET", "exchanges")["exchanges"][0]
+    assert json.loads(prepay["request"]["body"]) == order
+    assert json.loads(prepay["response"]["body"])["prepay_id"].startswith("wx")
+    for _ in range(510):
+        sim.call("GET", "/nothing")
+    assert len(sim.control("GET", "exchanges")["exchanges"]) == 500
+
+
+@pytest.mark.parametrize(
+    ("kind", "send"),
+    [
+        ("appid", lambda sim: sim.v2("unifiedorder", sim.order_v2(appid="wxd930ea5d5a258f4f"))),
+        ("appid", lambda sim: sim.v3("POST", JSAPI, sim.order_v3(appid="wxd930ea5d5a258f4f"))),
+        ("mchid", lambda sim: sim.v2("orderquery", {"mch_id": "1230000109"})),
+        ("mchid", lambda sim: sim.v3("GET", "/v3/certificates", mchid="1230000109")),
+        ("serial", lambda sim: sim.v3("GET", "/v3/certificates", serial_no="1DDE55AD98ED71D6EDD4A4A16996DE7B47773A8C")),
+        ("secret", lambda sim: sim.call("GET", f"/sns/jscode2session?secret={'0f' * 16}")),
+        ("appid", lambda sim: sim.call("POST", "/secapi/pay/refund", b"<xml><appid>wxd930ea5d5a258f4f</appid></xml>")),
+    ],
+)
+def test_real_looking_credentials_are_refused_and_not_kept(sim, kind, send):
+    answer = send(sim)
+    assert (
+        answer.status != 200
+        or "errcode" in answer.body.decode()
+        or answer.xml.get("err_code")
+        or (answer.xml["return_code"] == "FAIL")
+    )
+    complaint = sim.control("GET", "complaints")["complaints"][-1]
+    assert complaint["code"] == "REAL_CREDENTIALS"
+    assert kind in complaint["message"]
+    kept = json.dumps([sim.control("GET", "exchanges")["exchanges"][-1], complaint])
+    for value in ("wxd930ea5d5a258f4f", "1230000109", "1DDE55AD98ED71D6EDD4A4A16996DE7B47773A8C", "0f" * 16):
+        assert value not in kept
+        assert value not in "".join(sim.log)
+
+
+def test_complaints_can_be_forgotten(own_sim):
+    sim = own_sim()
+    sim.v2("orderquery", {"out_trade_no": "never-made-1"})
+    assert [c["code"] for c in sim.control("GET", "complaints")["complaints"]] == ["ORDERNOTEXIST"]
+    sim.control("DELETE", "complaints")
+    assert sim.control("GET", "complaints")["complaints"] == []
+
+
+# -- faults of answers ------------------------------------------------------------------------------------------------
+
+
+def known(sim, order):
+    return order["out_trade_no"] in {o["out_trade_no"] for o in sim.control("GET", "ledger")["orders"]}
+
+
+@pytest.mark.parametrize(("name", "done"), [("drop_reply_after_commit", True), ("drop_before", False)])
+@pytest.mark.parametrize("api", ["v2", "v3"])
+def test_lost_answers(sim, fault, name, done, api):
+    order = sim.order_v2() if api == "v2" else sim.order_v3()
+    fault(f"{api}.prepay", name)
+    with pytest.raises((ConnectionError, http.client.HTTPException)):
+        sim.v2("unifiedorder", order) if api == "v2" else sim.v3("POST", JSAPI, order)
+    assert known(sim, order) is done
+    again = sim.v2("unifiedorder", order) if api == "v2" else sim.v3("POST", JSAPI, order)
+    assert b"wx" in again.body
+    assert known(sim, order)
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "done", "text"),
+    [
+        ("http_500_before", 500, False, "<html>"),
+        ("http_500_after", 500, True, "<html>"),
+        ("system_error", 500, False, "SYSTEM_ERROR"),
+        ("frequency_limited", 429, False, "FREQUENCY_LIMITED"),
+        ("html", 200, False, "<html>"),
+        ("empty", 200, False, ""),
+        ("redirect", 302, False, ""),
+        ("huge_body", 200, True, "prepay_id"),
+    ],
+)
+def test_answers_gone_wrong_v3(sim, fault, name, status, done, text):
+    order = sim.order_v3()
+    fault("v3.*", name)
+    answer = sim.v3("POST", JSAPI, order)
+    assert (answer.status, known(sim, order)) == (status, done)
+    assert text in answer.body.decode()
+    assert (len(answer.body) > 7_000_000) == (name == "huge_body")
+    assert sim.v3("POST", JSAPI, order).status == 200
+
+
+def test_answers_gone_wrong_v2(sim, fault):
+    order = sim.order_v2()
+    fault("v2.prepay", "system_error")
+    error = sim.v2("unifiedorder", order).xml
+    assert (error["return_code"], error["result_code"], error["err_code"]) == ("SUCCESS", "FAIL", "SYSTEMERROR")
+    assert not {"sign", "appid", "mch_id"} & error.keys()
+    assert not known(sim, order)
+    fault("v2.prepay", "frequency_limited")
+    assert sim.v2("unifiedorder", order).xml["err_code"] == "FREQUENCY_LIMITED"
+
+
+def test_signatures_gone_wrong(sim, fault):
+    order = sim.order_v2()
+    fault("v2.*", "unsigned")
+    assert "sign" not in sim.v2("unifiedorder", order).xml
+    for name in ("bad_signature", "tamper"):
+        fault("v2.*", name, **({"field": "prepay_id"} if name == "tamper" else {}))
+        fields = sim.v2("unifiedorder", order).xml
+        assert fields.pop("sign") != sim.keyed(fields)
+    for name in ("unsigned", "bad_signature", "signtest", "wrong_serial", "tamper"):
+        fault("v3.*", name)
+        answer = sim.v3("POST", JSAPI, sim.order_v3())
+        assert answer.status == 200
+        with pytest.raises(Exception):  # noqa: B017 each fails in its own way: no header, no key, no match
+            sim.verify(answer.headers, answer.body)
+    fault("v3.*", "stale")
+    answer = sim.v3("POST", JSAPI, sim.order_v3())
+    sim.verify(answer.headers, answer.body)
+    assert time.time() - int(answer.headers["wechatpay-timestamp"]) > 299
+
+
+def test_tampering_with_a_chosen_value(sim, fault):
+    order = sim.order_v2()
+    sim.v2("unifiedorder", order)
+    fault("v2.query", "tamper", field="total_fee", value="1")
+    assert sim.v2("orderquery", {"out_trade_no": order["out_trade_no"]}).xml["total_fee"] == "1"
+    fault("v3.query", "tamper", field="total", value="1")
+    url = f"/v3/pay/transactions/out-trade-no/{order['out_trade_no']}?mchid={sim.merchant['mchid']}"
+    assert sim.v3("GET", url).json["amount"]["total"] == 1
+
+
+def test_delay_and_truncation(sim, fault):
+    order = sim.order_v3()
+    fault("v3.prepay", "delay", seconds=0.4)
+    began = time.monotonic()
+    assert sim.v3("POST", JSAPI, order).status == 200
+    assert time.monotonic() - began > 0.4
+    fault("v3.prepay", "truncate")
+    with pytest.raises(http.client.IncompleteRead):
+        sim.v3("POST", JSAPI, order)
+
+
+def test_counts_skips_and_seeds(own_sim):
+    sim = own_sim()
+
+    def run(plan, calls=6):
+        sim.control("PUT", "faults", plan)
+        return "".join(
+            "x" if sim.call("GET", "/sns/jscode2session").json["errcode"] == -1 else "." for _ in range(calls)
+        )
+
+    rule = {"op": "login", "fault": "system_error"}
+    assert run([rule | {"count": 2}]) == "xx...."
+    assert run([rule | {"skip": 1, "count": 2}]) == ".xx..."
+    assert run([rule | {"count": 0}]) == "......"
+    first = run({"seed": 7, "rules": [rule | {"probability": 0.5}]}, 24)
+    assert {"x", "."} == set(first)
+    assert run({"seed": 7, "rules": [rule | {"probability": 0.5}]}, 24) == first
+    assert run({"seed": 8, "rules": [rule | {"probability": 0.5}]}, 24) != first
+    assert sim.control("GET", "faults")["rules"][0]["struck"] > 0
+    assert sim.control("DELETE", "faults")["rules"] == []
+    assert sim.call("GET", "/sns/jscode2session").json["errcode"] == 41002
+
+
+def test_a_wrong_plan_leaves_the_old_one_in_force(own_sim):
+    sim = own_sim()
+    sim.control("PUT", "faults", [{"op": "login", "fault": "html"}])
+    assert sim.call("PUT", "/_sim/faults", b'[{"op":"login","fault":"nonsense"}]').status == 400
+    assert sim.control("GET", "faults")["rules"][0]["fault"] == "html"

@@ -1,0 +1,174 @@
+"""The program itself: start, refusals at start, what is kept in --data, clean stop."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+JSAPI = "/v3/pay/transactions/jsapi"
+
+
+def run(*options):
+    command = [sys.executable, "-m", "simulator", "--port", "0", *options]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "pay.example.test"])
+def test_it_listens_on_loopback_only(host):
+    done = run("--host", host)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "not loopback" in done.stderr
+
+
+def test_unless_it_is_told_to(own_sim):
+    sim = own_sim("--host", "0.0.0.0", "--allow-remote")
+    assert sim.call("GET", "/_sim/state").status == 200
+
+
+def test_ipv6_loopback():
+    command = [sys.executable, "-m", "simulator", "--port", "0", "--host", "::1"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        line = process.stdout.readline()
+        process.terminate()
+    assert re.search(r"http://\[::1\]:\d+", line)
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "options", [["--time-scale", "0"], ["--time-scale", "-1"], ["--port", "70000"], ["--nonsense"]]
+)
+def test_options_that_make_no_sense(options):
+    done = run(*options)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken(sim):
+    done = subprocess.run(
+        [sys.executable, "-m", "simulator", "--port", str(sim.port)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("cannot start: ")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_clean_stop(own_sim, number):
+    sim = own_sim()
+    with socket.create_connection(("127.0.0.1", sim.port)):
+        assert sim.stop(number) == 0
+    assert not [line for line in sim.log if "Traceback" in line or "ERROR" in line]
+
+
+def test_it_starts_quickly(own_sim):
+    best = 99.0
+    for _ in range(3):
+        began = time.monotonic()
+        own_sim()
+        best = min(best, time.monotonic() - began)
+    assert best < 1.5
+
+
+def test_a_restart_keeps_everything(own_sim, merchant_site, tmp_path):
+    data = tmp_path / "sim"
+    first = own_sim("--data", str(data))
+    paid = first.order_v3(notify_url=merchant_site.answer("/n", 500))
+    open_order = first.order_v2(notify_url=merchant_site.url("/n"))
+    first.pay_v3(first.v3("POST", JSAPI, paid).json["prepay_id"])
+    prepay_id = first.v2("unifiedorder", open_order).xml["prepay_id"]
+    first.wait(lambda: first.delivery(paid["out_trade_no"])["tries"])
+    first.advance(5)
+    before = first.control("GET", "ledger")
+    assert first.stop() == 0
+    assert {f.name: stat.S_IMODE(f.stat().st_mode) for f in data.iterdir()} == {
+        "merchant.json": 0o600,
+        "ledger.jsonl": 0o600,
+    }
+    second = own_sim("--data", str(data))
+    assert second.merchant == first.merchant
+    assert second.control("GET", "ledger") == before
+    assert second.control("GET", "clock")["now"] - time.time() > 4.9
+    assert second.v2("unifiedorder", open_order).xml["prepay_id"] == prepay_id
+    assert second.pay_v2(prepay_id).json == {"errMsg": "requestPayment:ok"}
+    merchant_site.answer("/n", 204)
+    second.advance(15)
+    second.wait(lambda: second.delivery(paid["out_trade_no"])["state"] == "acknowledged")
+
+
+def test_a_killed_process_loses_nothing_it_answered(own_sim, tmp_path):
+    first = own_sim("--data", str(tmp_path))
+    order = first.order_v3()
+    prepay_id = first.v3("POST", JSAPI, order).json["prepay_id"]
+    first.pay_v3(prepay_id)
+    first.stop(signal.SIGKILL)
+    with (tmp_path / "ledger.jsonl").open("a") as file:
+        file.write('{"Order": {"out_trade_no": "half a li')
+    second = own_sim("--data", str(tmp_path))
+    (kept,) = second.control("GET", "ledger")["orders"]
+    assert (kept["out_trade_no"], kept["state"]) == (order["out_trade_no"], "SUCCESS")
+
+
+def test_preset_secrets(own_sim, tmp_path):
+    preset = {"app_secret": "CANARY_app_secret_0001", "v2_api_key": "CANARYv2" * 4, "v3_api_key": "CANARYv3" * 4}
+    (tmp_path / "merchant.json").write_text(json.dumps(preset))
+    sim = own_sim("--data", str(tmp_path))
+    assert {name: sim.merchant[name] for name in preset} == preset
+    assert sim.v2("unifiedorder", sim.order_v2()).xml["result_code"] == "SUCCESS"
+    assert stat.S_IMODE((tmp_path / "merchant.json").stat().st_mode) == 0o600
+    one = tmp_path / "one"
+    one.mkdir()
+    (one / "merchant.json").write_text(json.dumps({"v2_api_key": "CANARYv2" * 4}))
+    assert own_sim("--data", str(one)).merchant["v3_api_key"].startswith("SIM")
+
+
+@pytest.mark.parametrize(
+    "preset",
+    [
+        "not json",
+        "[]",
+        {"v2_api_key": "short"},
+        {"v2_api_key": "0f" * 16},
+        {"v3_api_key": "0f" * 16},
+        {"app_secret": "0f" * 16},
+        {"v3_api_key": "x" * 31},
+        {"v3_api_key": 1},
+        {"appid": "wxd930ea5d5a258f4f"},
+        {"mchid": "1230000109"},
+        {"strange": "x"},
+        {"merchant_private_key": "x"},
+    ],
+    ids=str,
+)
+def test_presets_that_are_refused(tmp_path, preset):
+    (tmp_path / "merchant.json").write_text(preset if isinstance(preset, str) else json.dumps(preset))
+    done = run("--data", str(tmp_path))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("refused to start: ")
+    for value in preset.values() if isinstance(preset, dict) else []:
+        assert not isinstance(value, str) or len(value) < 10 or value not in done.stderr
+
+
+@pytest.mark.parametrize("line", ["nonsense\n", '{"Order": {"strange": 1}}\n', '{"User": []}\n', "5\n"])
+def test_a_ledger_of_something_else_is_refused(tmp_path, line):
+    (tmp_path / "ledger.jsonl").write_text(line)
+    done = run("--data", str(tmp_path))
+    assert (done.returncode, "line 1 of ledger.jsonl" in done.stderr) == (2, True)
+
+
+def test_data_that_is_no_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert run("--data", str(tmp_path / "file")).stderr.startswith("cannot start: ")
+    assert "Traceback" not in run("--data", "/proc/nowhere").stderr
