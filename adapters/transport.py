@@ -65,8 +65,9 @@ class Response:
 class Transport:
     """Kept-alive connections to providers, with deadlines and a size cap.
 
-    ``connect_timeout`` and ``deadline`` are seconds, the latter for everything from the call to the last byte of the
-    answer. ``max_body`` is bytes as they cross the wire: nothing is decompressed, so a compressed bomb stays small.
+    ``connect_timeout`` is the seconds to wait for one of ``max_clients`` connections, and again to make it;
+    ``deadline`` is for everything, from the call to the last byte of the answer, and is more than both. ``max_body`` is
+    bytes as they cross the wire: nothing is decompressed, so a compressed bomb stays small.
     ``ca_certs`` is a PEM file of the authorities to trust instead of the system's. TLS chain and host name are always
     verified, redirects are never followed, proxies of the environment are ignored.
     """
@@ -95,17 +96,17 @@ class Transport:
     ) -> Response:
         """Send once and return whatever HTTP answer came, 3xx, 4xx and 5xx included. ``body`` goes out untouched.
 
-        Raises NotSent if the request certainly did not leave (DNS, refused, TLS handshake, no free connection within
-        the deadline), OutcomeUnknown for every other way of not getting a whole answer.
+        Raises NotSent if the request certainly did not leave (DNS, refused, TLS handshake, no free connection),
+        OutcomeUnknown for every other way of not getting a whole answer.
         """
         began = time.monotonic()
         where = f"{method} {_template(url)}"
         try:
-            await asyncio.wait_for(self._slots.acquire(), self._deadline)
+            await asyncio.wait_for(self._slots.acquire(), self._connect_timeout)
         except TimeoutError:
             raise NotSent(f"{where}: no free connection") from None
         try:
-            left = max(self._deadline - (time.monotonic() - began), 0.001)
+            left = self._deadline - (time.monotonic() - began)
             answer = await self._fetch(self._prepare(method, url, headers, body, left), where)
         finally:
             self._slots.release()
@@ -127,7 +128,7 @@ class Transport:
             headers=HTTPHeaders(headers),
             body=body,
             user_agent=USER_AGENT,
-            connect_timeout=min(self._connect_timeout, deadline),
+            connect_timeout=self._connect_timeout,
             request_timeout=deadline,
             follow_redirects=False,
             decompress_response=False,

@@ -13,6 +13,8 @@ from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote, urlsplit
 
+from pydantic import SecretBytes
+
 from adapters.base import (
     Attempt,
     Check,
@@ -59,7 +61,7 @@ class WechatV3:
         self._base_path = urlsplit(self._base_url).path
         self._serial_no = config.serial_no
         self._public_key_id = config.public_key_id
-        self._api_key = api_key(config)
+        self._api_key = SecretBytes(api_key(config))
         self._private_key = merchant_key(config)
         self._keys = PlatformKeys(wechat_public_key(config))
         self._transport = transport
@@ -115,7 +117,8 @@ class WechatV3:
 
     def parse_notification(self, headers: Mapping[str, str], body: bytes, now: int) -> Notification:
         """Verified over the body as received, then opened. ``now`` in epoch seconds."""
-        return reports.notified(codec.read_notification(headers, body, self._keys.at(now), now, self._api_key))
+        key = self._api_key.get_secret_value()
+        return reports.notified(codec.read_notification(headers, body, self._keys.at(now), now, key))
 
     def acknowledge(self, error: str | None = None) -> Reply:
         """The HTTP status decides (v3.md 15.3): 204; 401 if the reason speaks of a signature, else 500."""
@@ -136,8 +139,9 @@ class WechatV3:
                 return
             raise error
         now = int(self._now())
+        keys, key = self._keys.at(now), self._api_key.get_secret_value()
         with believing():
-            found = codec.read_certificates(response.headers, response.body, self._keys.at(now), now, self._api_key)
+            found = codec.read_certificates(response.headers, response.body, keys, now, key)
         self._keys.replace(found, now)
 
     async def self_check(self) -> list[Check]:

@@ -346,6 +346,7 @@ def test_times_are_beijing_times(text, seconds):
         " 20240101100130",
         "２０２４０１０１１００１３０",
         "00000101000000",
+        "00010101000000",
     ],
 )
 def test_times_that_are_none(text):
