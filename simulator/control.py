@@ -4,7 +4,7 @@
     POST   /_sim/login       {"openid"?} -> {"code"}: stands for wx.login; without openid it is somebody new
     POST   /_sim/pay         what wx.requestPayment takes, and "outcome"? ok | cancel | fail | lost (paid, no callback),
                              "coupon_fen"? (that much of the amount is a coupon's) -> {"errMsg"}
-    GET    /_sim/ledger      {"orders", "payments", "refunds", "deliveries", "users"}
+    GET    /_sim/ledger      {"orders", "payments", "refunds", "deliveries", "users"}; ?out_trade_no= for one
     GET    /_sim/exchanges   {"exchanges": the last 500, newest last}
     GET    /_sim/complaints  {"complaints": the last 1000, newest last}; DELETE forgets them
     GET    /_sim/state       {"pending_deliveries", "in_flight", "due", "now", "wire"}: quiet when
@@ -128,12 +128,13 @@ class MerchantHandler(ControlHandler):
 class ReadHandler(ControlHandler):
     """GET of something that is only looked at. Whatever a merchant put where, no secret of it is shown."""
 
-    def initialize(self, world: World, read: Callable[[World], object]) -> None:  # type: ignore[override]
+    def initialize(self, world: World, read: Callable[[World, str], object]) -> None:  # type: ignore[override]
         super().initialize(world)
         self.read = read
 
     def get(self) -> None:
-        self.answer(self.world.records.masked(self.read(self.world)))
+        value = self.read(self.world, self.get_query_argument("out_trade_no", ""))
+        self.answer(self.world.records.masked(value))
 
 
 class ComplaintsHandler(ControlHandler):
@@ -243,7 +244,7 @@ class NothingHandler(ControlHandler):
     post = put = delete = patch = get
 
 
-def _state(world: World) -> object:
+def _state(world: World, _: str) -> object:
     return {**world.courier.state(), "now": world.clock.now(), "wire": world.clock.wire()}
 
 
@@ -252,8 +253,8 @@ def routes(world: World) -> list[tuple[str, type[RequestHandler], dict[str, Any]
     here: dict[str, Any] = {"world": world}
     return [
         ("/_sim/merchant", MerchantHandler, here),
-        ("/_sim/ledger", ReadHandler, {**here, "read": lambda w: w.ledger.published()}),
-        ("/_sim/exchanges", ReadHandler, {**here, "read": lambda w: {"exchanges": list(w.records.exchanges)}}),
+        ("/_sim/ledger", ReadHandler, {**here, "read": lambda w, number: w.ledger.published(number)}),
+        ("/_sim/exchanges", ReadHandler, {**here, "read": lambda w, _: {"exchanges": list(w.records.exchanges)}}),
         ("/_sim/state", ReadHandler, {**here, "read": _state}),
         ("/_sim/complaints", ComplaintsHandler, here),
         ("/_sim/login", LoginHandler, here),

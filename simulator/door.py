@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tornado.httputil import format_timestamp
 from tornado.web import RequestHandler
 
 from simulator import login, suspicion, v2, v3
@@ -94,6 +95,7 @@ class WeChatHandler(RequestHandler):
     def _write(self, reply: Reply) -> None:
         self.clear()
         self.clear_header("Content-Type")
+        self.set_header("Date", format_timestamp(self.world.clock.wire()))
         self.set_status(reply.status)
         for name, value in reply.headers.items():
             self.set_header(name, value)

@@ -129,18 +129,20 @@ class Ledger:
             self._file.close()
             self._file = None
 
-    def published(self) -> dict[str, object]:
-        """What ``GET /_sim/ledger`` gives; refunds do not exist yet and are an empty list."""
+    def published(self, out_trade_no: str = "") -> dict[str, object]:
+        """What ``GET /_sim/ledger`` gives, of one number or of all; refunds do not exist yet and are an empty list."""
+        orders = [order for order in self.orders.values() if out_trade_no in ("", order.out_trade_no)]
         payments = [
             {"out_trade_no": order.out_trade_no, "amount_fen": order.amount_fen, **asdict(order.payment)}
-            for order in self.orders.values()
+            for order in orders
             if order.payment
         ]
+        deliveries = [asdict(d) for d in self.deliveries.values() if out_trade_no in ("", d.out_trade_no)]
         return {
-            "orders": [asdict(order) for order in self.orders.values()],
+            "orders": [asdict(order) for order in orders],
             "payments": payments,
             "refunds": [],
-            "deliveries": [asdict(delivery) for delivery in self.deliveries.values()],
+            "deliveries": deliveries,
             "users": list(self.users),
         }
 

@@ -234,7 +234,7 @@ class Sim(Process):
         return Received(made["url"], made["headers"], made["body"].encode())
 
     def delivery(self, out_trade_no: str) -> dict[str, Any]:
-        found = [d for d in self.control("GET", "ledger")["deliveries"] if d["out_trade_no"] == out_trade_no]
+        found = self.control("GET", f"ledger?out_trade_no={out_trade_no}")["deliveries"]
         assert len(found) == 1, found
         return found[0]
 
@@ -325,6 +325,7 @@ def sim() -> Iterator[Sim]:
     running = Sim()
     yield running
     assert running.stop() == 0
+    assert not [line for line in running.log if "Traceback" in line or " ERROR " in line]
 
 
 @pytest.fixture

@@ -70,7 +70,35 @@ def test_clean_stop(own_sim, number):
     sim = own_sim()
     with socket.create_connection(("127.0.0.1", sim.port)):
         assert sim.stop(number) == 0
-    assert not [line for line in sim.log if "Traceback" in line or "ERROR" in line]
+    assert not [line for line in sim.log if "Traceback" in line or " ERROR " in line]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\x00" * 100,
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET  /_sim/merchant HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+        b"GET http://127.0.0.1/_sim/state HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n",
+        b"POST /pay/unifiedorder HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+        b"POST /pay/unifiedorder HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef",
+        b"POST /v3/certificates HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"GET /v3/\xff\xfe?\xff HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        b"GET /v3/certificates HTTP/1.1\r\nHost: a\r\nAuthorization: \xff\r\nConnection: close\r\n\r\n",
+        b"BREW /pay/unifiedorder HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        b"OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    ],
+)
+def test_what_is_hardly_http(sim, raw):
+    with socket.create_connection(("127.0.0.1", sim.port), timeout=5) as connection:
+        connection.sendall(raw)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        while chunk := connection.recv(65536):
+            answer += chunk
+    assert b"app_secret" not in answer
+    assert not answer.startswith(b"HTTP/1.1 5")
+    assert sim.call("GET", "/_sim/state").status == 200
 
 
 def test_it_starts_quickly(own_sim):

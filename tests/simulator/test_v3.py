@@ -6,6 +6,7 @@ import base64
 import json
 import secrets
 import time
+from email.utils import parsedate_to_datetime
 
 import pytest
 from cryptography import x509
@@ -265,6 +266,7 @@ def test_the_clock_that_is_wrong_is_wechats(own_sim):
     assert refused(sim.v3("GET", "/v3/certificates")) == (401, "SIGN_ERROR")
     answer = sim.v3("GET", "/v3/certificates", timestamp=str(int(time.time()) - 400))
     assert abs(int(answer.headers["wechatpay-timestamp"]) - (time.time() - 400)) < 3
+    assert abs(parsedate_to_datetime(answer.headers["date"]).timestamp() - (time.time() - 400)) < 3
 
 
 def test_merchant_without_platform_certificates(own_sim):
