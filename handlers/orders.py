@@ -21,7 +21,7 @@ class OrdersHandler(Api):
         person = await self.person()
         key = self.request.headers.get("Idempotency-Key")
         if key is not None and not KEY.fullmatch(key):
-            raise Invalid("invalid_field", field="Idempotency-Key", reason="1 to 64 visible ASCII characters")
+            raise Invalid("invalid_field", field="Idempotency-Key", reason="key")
         lines = [Line(item.product_id, item.quantity) for item in self.json(OrderBody).items]
         order, new = await self.services.orders.create(person, lines, key)
         self.reply(order, 201 if new else 200)

@@ -8,42 +8,47 @@ from typing import Any, NoReturn
 
 
 class BadJson(Exception):
-    """Says what is wrong, in words that hold nothing of the body."""
+    """What is wrong: a key of ``words.REASONS``, and where. Holds nothing of the body."""
+
+    def __init__(self, reason: str, position: int = 0) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.position = position
 
 
 def loads(body: bytes) -> Any:
     """The value of a JSON text in UTF-8. Raises BadJson, whatever the bytes are."""
     if not body:
-        raise BadJson("it is empty")
+        raise BadJson("empty")
     if body.startswith(b"\xef\xbb\xbf"):
-        raise BadJson("it begins with a byte order mark")
+        raise BadJson("bom")
     try:
         return json.loads(
             body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant, parse_float=_finite
         )
     except UnicodeDecodeError:
-        raise BadJson("it is not UTF-8") from None
+        raise BadJson("not_utf8") from None
     except json.JSONDecodeError as error:
-        raise BadJson(f"{error.msg} at character {error.pos}") from None
+        raise BadJson("syntax", error.pos) from None
     except RecursionError:
-        raise BadJson("it is nested too deeply") from None
+        raise BadJson("depth") from None
     except ValueError:  # an integer of thousands of digits
-        raise BadJson("a number in it is too long") from None
+        raise BadJson("number") from None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise BadJson("a key stands in it twice")
+        raise BadJson("twice")
     return found
 
 
 def _no_constant(_: str) -> NoReturn:
-    raise BadJson("NaN and Infinity are not JSON")
+    raise BadJson("constant")
 
 
 def _finite(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise BadJson("a number in it is too large")
+        raise BadJson("number")
     return value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -81,8 +83,38 @@ WORDS = {
 }
 
 
-def words_for(code: str, language: str, details: dict[str, str]) -> str:
-    text = getattr(WORDS[code], language)
-    return str(text).format_map(
-        {"field": "", "reason": "", "limit": "", "provider_code": "-", "adapter": "", **details}
-    )
+# Why a body or a field was refused: pydantic's error types (with the limits it names), and our own.
+REASONS = {
+    "missing": ("is missing", "缺少该字段"),
+    "extra_forbidden": ("unknown field", "未知字段"),
+    "int_type": ("must be a whole number", "必须为整数"),
+    "greater_than_equal": ("must be at least {ge}", "不得小于 {ge}"),
+    "less_than_equal": ("must be at most {le}", "不得大于 {le}"),
+    "string_type": ("must be a text", "必须为字符串"),
+    "string_unicode": ("must be a text", "必须为字符串"),
+    "string_too_short": ("is too short", "过短"),
+    "string_too_long": ("may have at most {max_length} characters", "不得超过 {max_length} 个字符"),
+    "string_pattern_mismatch": ("must match {pattern}", "须符合 {pattern}"),
+    "list_type": ("must be a list", "必须为数组"),
+    "too_short": ("must not be empty", "不得为空"),
+    "too_long": ("may have at most {max_length} entries", "不得超过 {max_length} 项"),
+    "model_type": ("must be an object", "必须为对象"),
+    "key": ("1 to 64 visible ASCII characters", "须为 1 至 64 个可见 ASCII 字符"),
+    "empty": ("it is empty", "内容为空"),
+    "bom": ("it begins with a byte order mark", "以字节顺序标记开头"),
+    "not_utf8": ("it is not UTF-8", "不是 UTF-8 编码"),
+    "syntax": ("error at character {position}", "第 {position} 个字符处有语法错误"),
+    "depth": ("it is nested too deeply", "嵌套过深"),
+    "number": ("a number in it is too large", "数字过大"),
+    "twice": ("a key stands in it twice", "同一键出现两次"),
+    "constant": ("NaN and Infinity are not JSON", "NaN 与 Infinity 不是 JSON"),
+}
+
+
+def words_for(code: str, language: str, details: Mapping[str, str]) -> str:
+    """The sentence for a person. ``details["reason"]`` is a key of ``REASONS``."""
+    named = defaultdict(lambda: "-", details)
+    if "reason" in details:
+        english, chinese = REASONS.get(details["reason"], ("is not valid", "无效"))
+        named["reason"] = (chinese if language == "zh" else english).format_map(named)
+    return str(getattr(WORDS[code], language)).format_map(named)
