@@ -66,6 +66,8 @@ class Door(tornado.web.RequestHandler):
 
     def set_default_headers(self) -> None:
         self.clear_header("Server")
+        if self.request.method not in self.SUPPORTED_METHODS:
+            self.set_header("Connection", "close")  # Tornado answers without reading the body, and closes
         self.set_header("Cache-Control", "no-store")
         self.set_header("X-Content-Type-Options", "nosniff")
 
@@ -92,7 +94,7 @@ class Api(Door):
         try:
             return TypeAdapter(shape).validate_python(loads(body))
         except BadJson as error:
-            raise Invalid("malformed_json", reason=str(error)) from None
+            raise Invalid("malformed_json", reason=error.reason, position=str(error.position)) from None
         except ValidationError as error:
             raise Invalid("invalid_field", **_first_problem(error)) from None
 
@@ -144,8 +146,8 @@ class NotFoundHandler(Api):
 
 
 def _first_problem(error: ValidationError) -> dict[str, str]:
-    """The field as a client would write it, ``items[0].quantity``, and what is wrong with it."""
-    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    """The field as a client would write it, ``items[0].quantity``, what is wrong with it, and the limit it breaks."""
+    first = error.errors(include_input=False, include_url=False)[0]
     field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
-    reason = "unknown field" if first["type"] == "extra_forbidden" else first["msg"]
-    return {"field": field[:100] or "body", "reason": reason}
+    limits = {name: str(value) for name, value in first.get("ctx", {}).items()}
+    return {**limits, "field": field[:100] or "body", "reason": first["type"]}
