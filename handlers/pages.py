@@ -39,10 +39,15 @@ class ShopHandler(Door):
 class Pictures(tornado.web.StaticFileHandler):
     """Files of the catalogue's ``pictures`` folder and of the demo page: nothing in them is executed as a page."""
 
-    def set_extra_headers(self, path: str) -> None:  # noqa: ARG002 - Tornado's signature
+    def set_default_headers(self) -> None:
         self.set_header("Content-Security-Policy", PICTURE_POLICY)
         self.set_header("X-Content-Type-Options", "nosniff")
         self.clear_header("Server")
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """A client that asks for what is not there is no news, and its path may hold anything."""
+        if not isinstance(value, tornado.web.HTTPError):
+            super().log_exception(typ, value, tb)
 
     def write_error(self, status_code: int, **_: Any) -> None:
         self.set_status(status_code)
