@@ -1,0 +1,32 @@
+"""Servers that live as long as a module of tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.fleet import Fleet, Trio
+from tests.harness import MariaDb, Simulator
+
+
+@pytest.fixture(scope="module")
+def shop(shared_simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """Servers on one SQLite file, for what does not depend on the database."""
+    folder = tmp_path_factory.mktemp("shop")
+    with Fleet(folder, shared_simulator, f"sqlite:///{folder / 'pay.db'}") as fleet:
+        yield fleet
+
+
+@pytest.fixture(scope="module", params=["sqlite", "mariadb"])
+def trio(
+    request: pytest.FixtureRequest, shared_simulator: Simulator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Trio]:
+    """One server for each way to pay, all on one database of each kind."""
+    folder = tmp_path_factory.mktemp("trio")
+    url = f"sqlite:///{folder / 'pay.db'}"
+    if request.param == "mariadb":
+        mariadb: MariaDb = request.getfixturevalue("mariadb")
+        url = mariadb.create()
+    with Trio(folder, shared_simulator, url) as fleet:
+        yield fleet.open()
