@@ -3,10 +3,10 @@
  * file that a mini-program uses; `wx` is a shim. Nothing here decides whether an order is paid.
  */
 import { openCashier } from './cashier.js'
-import { countdown, h, icon } from './dom.js'
+import { h, icon } from './dom.js'
 import { homeView } from './home.js'
 import { language, startLanguage, switchLanguage, t } from './i18n.js'
-import { orderView, ordersView } from './order.js'
+import { orderView, ordersView, timeLeft } from './order.js'
 import { Story } from './story.js'
 import { makeWx } from './wx.js'
 
@@ -24,7 +24,8 @@ const state = {
   order: null,
   closing: new Set(), // order numbers whose close WeChat has not confirmed
   sure: false, // the first tap on "cancel order" asks, the second does it
-  busy: '',
+  busy: '', // the action under way: 'checkout', 'pay' or 'cancel'
+  loading: 0, // how many answers are awaited that only show something
   notice: null // {tone: 'info' | 'good' | 'bad', text}
 }
 
@@ -63,14 +64,21 @@ async function enter() {
   await reload()
 }
 
-function reload() {
+/** Asks for what is shown here. Buttons go on working meanwhile. */
+async function reload() {
   const { view, orderNo } = here()
-  return attempt('loading', async () => {
+  state.loading += 1
+  render()
+  try {
     if (!state.products) state.products = await shop.products()
     if (view === 'home') await shop.login()
     if (view === 'orders') state.orders = await shop.orders()
     if (view === 'order') show(await shop.order(orderNo))
-  })
+  } catch (error) {
+    say('bad', error.message)
+  }
+  state.loading -= 1
+  render()
 }
 
 /** An answer about an order that is no longer looked at changes nothing on the screen. */
@@ -80,18 +88,17 @@ function show(order) {
 
 // --- actions ---------------------------------------------------------------------------------------------------
 
-/** One piece of work at a time on screen; what goes wrong is said in words. */
-async function attempt(name, work) {
-  if (state.busy && name !== 'loading') return
-  state.busy = name
-  if (name !== 'loading') state.notice = null
+/** One action at a time; what goes wrong is said in words. */
+async function act(name, work) {
+  if (state.busy) return
+  Object.assign(state, { busy: name, notice: null })
   render()
   try {
     await work()
   } catch (error) {
     say('bad', error.message)
   }
-  if (state.busy === name) state.busy = ''
+  state.busy = ''
   render()
 }
 
@@ -118,7 +125,7 @@ const actions = {
   },
 
   checkout: () =>
-    attempt('checkout', async () => {
+    act('checkout', async () => {
       const items = [...state.basket].map(([id, quantity]) => ({ product_id: id, quantity }))
       const order = await shop.createOrder(items)
       state.basket.clear()
@@ -127,7 +134,7 @@ const actions = {
     }),
 
   pay: () =>
-    attempt('pay', async () => {
+    act('pay', async () => {
       const { order_no: orderNo } = state.order
       const { outcome, order, message } = await shop.pay(orderNo)
       show(order)
@@ -141,7 +148,7 @@ const actions = {
       state.sure = true
       return render()
     }
-    return attempt('cancel', async () => {
+    return act('cancel', async () => {
       state.sure = false
       const order = await shop.close(state.order.order_no)
       if (order.status === 'pending') state.closing.add(order.order_no)
@@ -175,15 +182,21 @@ function render() {
   const { view } = here()
   const { title, body, dock } = VIEWS[view](state, actions)
   const focused = document.activeElement && document.activeElement.dataset.testid
-  const nav = part('nav')
-  nav.replaceChildren(view === 'home' ? '' : backButton(view), h('h1', {}, title), languageButton())
-  part('screen').replaceChildren(noticeBox(), h('div', { class: `view ${view}` }, body))
-  part('dock').replaceChildren(...dock)
+  put('nav', view === 'home' ? '' : backButton(view), h('h1', {}, title), languageButton())
+  put('screen', noticeBox(), h('div', { class: `view ${view}` }, body))
+  put('dock', ...dock)
   part('dock').hidden = dock.length === 0
   document.title = `${title} · ${t('shop')}`
-  tick()
   const again = focused && document.querySelector(`[data-testid="${focused}"]`)
   if (again && again !== document.activeElement) again.focus({ preventScroll: true })
+}
+
+/** What looks the same stays the same element: a tap that is under way does not lose its button. */
+function put(name, ...children) {
+  const host = part(name)
+  const fresh = host.cloneNode(false)
+  fresh.append(...children)
+  if (!fresh.isEqualNode(host)) host.replaceChildren(...fresh.childNodes)
 }
 
 function backButton(view) {
@@ -201,16 +214,13 @@ function noticeBox() {
   return h('p', { class: `notice ${state.notice.tone}`, 'data-testid': 'notice' }, state.notice.text)
 }
 
-/** Once a second, and after each drawing: what is left of the time to pay. */
+/** Once a second: what is left of the time to pay. */
 function tick() {
-  for (const element of document.querySelectorAll('[data-until]')) {
-    const left = Date.parse(element.dataset.until) - Date.now()
-    element.textContent = left > 0 ? t('hint_pending', { time: countdown(left) }) : t('hint_expired')
-  }
+  for (const element of document.querySelectorAll('[data-until]')) element.textContent = timeLeft(element.dataset.until)
 }
 
 setInterval(tick, 1000)
 window.addEventListener('hashchange', enter)
 // A callback can get lost while the page is away, as in life: look again at what is shown.
-document.addEventListener('visibilitychange', () => document.hidden || state.busy || reload())
+document.addEventListener('visibilitychange', () => document.hidden || reload())
 enter()

@@ -17,7 +17,7 @@ function hero(actions) {
 }
 
 function counter(state, actions) {
-  if (!state.products) return state.busy ? skeletons() : retry(actions)
+  if (!state.products) return state.loading ? skeletons() : retry(actions)
   const cards = state.products.map(product => card(product, state.basket.get(product.id) || 0, actions))
   return h('section', { 'aria-labelledby': 'menu' }, h('h2', { id: 'menu', class: 'section' }, t('menu')), h('div', { class: 'counter' }, cards))
 }
@@ -67,6 +67,6 @@ function basketBar({ products, basket, busy }, actions) {
   const total = chosen.reduce((sum, product) => sum + basket.get(product.id) * product.price_fen, 0)
   const bag = h('span', { class: count ? 'bag full' : 'bag', role: 'img', 'aria-label': `${t('basket')}: ${count}` }, icon('bag'), count ? h('b', {}, String(count)) : null)
   const sum = count ? h('span', { class: 'dock-sum', 'data-testid': 'basket-total' }, money(total)) : h('span', { class: 'dock-empty' }, t('basket_empty'))
-  const attributes = { class: 'primary', type: 'button', 'data-testid': 'checkout', disabled: !count || busy === 'checkout' }
+  const attributes = { class: 'primary', type: 'button', 'data-testid': 'checkout', disabled: !count || Boolean(busy) }
   return [bag, sum, h('button', { ...attributes, onclick: actions.checkout }, t('checkout'))]
 }

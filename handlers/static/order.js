@@ -1,13 +1,13 @@
 /** One order with its status, and the list of all of them. Both show what the server said, and no more. */
-import { h, icon, moment, money } from './dom.js'
+import { countdown, h, icon, moment, money } from './dom.js'
 import { retry } from './home.js'
 import { of, t } from './i18n.js'
 
 const MARKS = { pending: 'clock', closing: 'clock', paid: 'check', closed: 'close', partially_refunded: 'reload', refunded: 'reload' }
 
 export function orderView(state, actions) {
-  const { order, busy } = state
-  if (!order) return { title: t('order'), body: [busy ? waiting() : retry(actions)], dock: [] }
+  const { order, loading } = state
+  if (!order) return { title: t('order'), body: [loading ? waiting() : retry(actions)], dock: [] }
   const status = shownStatus(state, order)
   return {
     title: t('order'),
@@ -18,7 +18,7 @@ export function orderView(state, actions) {
 
 export function ordersView(state, actions) {
   const title = t('my_orders')
-  if (!state.orders) return { title, body: [state.busy ? waiting() : retry(actions)], dock: [] }
+  if (!state.orders) return { title, body: [state.loading ? waiting() : retry(actions)], dock: [] }
   if (!state.orders.length) return { title, body: [nothingYet(actions)], dock: [] }
   return { title, body: state.orders.map(order => orderCard(state, order)), dock: [] }
 }
@@ -41,13 +41,19 @@ function statusHead(order, status) {
     h('span', { class: `mark ${status}` }, icon(MARKS[status])),
     h('h2', {}, t(`status_${status}`)),
     h('p', { class: 'sum' }, money(order.amount_fen)),
-    h('p', { class: 'hint', ...hint }, hintOf(status))
+    h('p', { class: 'hint', ...hint }, hintOf(order, status))
   )
 }
 
-function hintOf(status) {
-  if (status === 'pending') return ''
+function hintOf(order, status) {
+  if (status === 'pending') return timeLeft(order.expires_at)
   return t(status.includes('refunded') ? 'hint_refunded' : `hint_${status}`)
+}
+
+/** How long the order can still be paid, in words. */
+export function timeLeft(until) {
+  const left = Date.parse(until) - Date.now()
+  return left > 0 ? t('hint_pending', { time: countdown(left) }) : t('hint_expired')
 }
 
 function itemList(state, order) {
@@ -96,9 +102,9 @@ function moreActions(status, actions) {
 }
 
 function payBar({ order, busy, sure }, actions) {
-  const disabled = busy === 'pay' || busy === 'cancel'
-  const cancel = { class: sure ? 'second sure' : 'second', type: 'button', 'data-testid': 'cancel', disabled }
-  const pay = { class: 'primary grow', type: 'button', 'data-testid': 'pay', disabled }
+  const resting = busy ? 'true' : null // not `disabled`: that would throw the focus away
+  const cancel = { class: sure ? 'second sure' : 'second', type: 'button', 'data-testid': 'cancel', 'aria-disabled': resting }
+  const pay = { class: 'primary grow', type: 'button', 'data-testid': 'pay', 'aria-disabled': resting }
   return [
     h('button', { ...cancel, onclick: actions.cancel }, t(sure ? 'cancel_sure' : 'cancel_order')),
     h('button', { ...pay, onclick: actions.pay }, busy === 'pay' ? t('paying') : [t('pay'), ' ', money(order.amount_fen)])

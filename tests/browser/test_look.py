@@ -1,0 +1,180 @@
+"""How the page stands: on any width, by keyboard, for screen readers, in both languages, under a strict policy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import OpenShop
+from tests.browser.shop_page import ShopPage
+from tests.conftest import Start
+from tests.harness import V3, Server
+
+MEASURE = (Path(__file__).parent / "contrast.js").read_text("utf-8")
+OVERFLOW = """
+() => [...document.querySelectorAll('html, #screen, #sheet *, #story *, #nav, #dock')]
+  .filter(element => element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).display !== 'inline')
+  .filter(element => !element.closest('.unseen') && element.clientWidth > 0)
+  .map(element => `${element.tagName}.${element.className} ${element.scrollWidth} > ${element.clientWidth}`)
+"""
+
+
+@pytest.fixture
+def server(start_server: Start) -> Server:
+    return start_server(**V3.environ)
+
+
+def views(shop: ShopPage) -> Iterator[str]:
+    """Walks through every view; yields its name when it is on the screen."""
+    shop.at("add-latte").click()
+    yield "home"
+    shop.at("checkout").click()
+    shop.is_status("pending")
+    yield "order"
+    shop.open_cashier()
+    yield "cashier"
+    shop.at("cashier-close").click()
+    expect(shop.at("notice")).to_be_visible()
+    yield "cancelled"
+    shop.pay()
+    yield "paid"
+    shop.at("back").click()
+    expect(shop.page.locator(".order-card")).to_be_visible()
+    yield "orders"
+
+
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+@pytest.mark.parametrize(("width", "height"), [(360, 640), (768, 1024), (1920, 1080)])
+def test_nothing_overflows(server: Server, open_shop: OpenShop, width: int, height: int, locale: str) -> None:
+    shop = open_shop(server, width=width, height=height, locale=locale)
+    for view in views(shop):
+        assert shop.evaluate(OVERFLOW) == [], view
+        assert shop.evaluate("document.documentElement.scrollWidth") == width, view
+    story = shop.page.locator("#story")
+    if width == 360:
+        expect(story).to_be_hidden()
+        assert shop.evaluate("document.querySelector('.glass').getBoundingClientRect().width") == width
+    else:
+        expect(story).to_be_visible()
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_every_text_has_the_contrast_of_aa(server: Server, open_shop: OpenShop, dark: bool) -> None:
+    shop = open_shop(server, width=1440, height=900, dark=dark)
+    for view in views(shop):
+        shop.page.wait_for_timeout(450)  # colours move for 0.3 s
+        assert shop.evaluate(MEASURE) == [], view
+
+
+def test_a_purchase_by_keyboard_alone(server: Server, open_shop: OpenShop) -> None:
+    shop = open_shop(server)
+    keyboard = shop.page.keyboard
+    expect(shop.at("add-latte")).to_be_visible()
+
+    def tab_to(name: str) -> None:
+        for _ in range(60):
+            keyboard.press("Tab")
+            if shop.evaluate("document.activeElement.dataset.testid") == name:
+                return
+        pytest.fail(f"Tab never reaches {name}")
+
+    tab_to("add-latte")
+    outline = "getComputedStyle(document.activeElement).outlineStyle"
+    assert shop.evaluate(outline) == "solid"
+    keyboard.press("Enter")
+    assert shop.evaluate("document.activeElement.dataset.testid") == "add-latte", "the focus stays on the stepper"
+    tab_to("checkout")
+    keyboard.press("Enter")
+    shop.is_status("pending")
+    tab_to("pay")
+    keyboard.press("Enter")
+    expect(shop.at("cashier")).to_be_visible()
+    keyboard.press("Escape")
+    expect(shop.at("cashier")).to_have_count(0)
+    expect(shop.at("notice")).to_be_visible()
+    expect(shop.at("pay")).to_be_focused()
+    keyboard.press("Enter")
+    expect(shop.at("cashier")).to_be_visible()
+    keyboard.type("246802")
+    shop.is_status("paid")
+
+
+def test_the_focus_stays_in_the_cashier(server: Server, open_shop: OpenShop) -> None:
+    shop = open_shop(server)
+    shop.order("latte")
+    shop.open_cashier()
+    for key in ["Tab"] * 20 + ["Shift+Tab"] * 20:
+        shop.page.keyboard.press(key)
+        assert shop.evaluate("Boolean(document.activeElement.closest('[role=dialog]'))"), key
+    assert shop.evaluate("['nav', 'screen', 'dock', 'story'].every(id => document.getElementById(id).inert)")
+    shop.at("cashier-close").click()
+    expect(shop.at("notice")).to_be_visible()
+    assert not shop.evaluate("document.getElementById('screen').inert")
+
+
+def test_everything_has_a_name(server: Server, open_shop: OpenShop) -> None:
+    shop = open_shop(server)
+    nameless = """
+    () => [...document.querySelectorAll('button, a, [role=img], [role=dialog], img')].filter(element => {
+      const labelled = element.getAttribute('aria-labelledby')
+      const label = labelled ? document.getElementById(labelled).textContent : element.getAttribute('aria-label')
+      return !(label || element.textContent.trim() || element.hasAttribute('alt'))
+    }).map(element => element.outerHTML)
+    """
+    for view in views(shop):
+        assert shop.evaluate(nameless) == [], view
+    expect(shop.page.locator("#live")).to_have_text("Paid.")
+
+
+def test_the_language_follows_the_browser_the_address_and_the_switch(server: Server, open_shop: OpenShop) -> None:
+    assert open_shop(server, locale="zh-CN").page.title().startswith("茶与豆")
+    assert open_shop(server, locale="de-DE").page.title().startswith("Tea & Bean")
+    shop = open_shop(server, locale="zh-CN", address="/?lang=en")
+    expect(shop.at("product-latte")).to_contain_text("Caffè latte")
+    shop.at("add-latte").click()
+    shop.at("lang-switch").click()
+    expect(shop.at("product-latte")).to_contain_text("拿铁咖啡")
+    expect(shop.at("basket-total")).to_have_text("¥28.00")
+    assert shop.evaluate("[document.documentElement.lang, location.search]") == ["zh", "?lang=zh"]
+    shop.page.reload()
+    expect(shop.at("product-latte")).to_contain_text("拿铁咖啡")
+
+
+def test_a_language_nobody_speaks_does_no_harm(server: Server, open_shop: OpenShop) -> None:
+    shop = open_shop(server, address="/?lang=%22%3E%3Cscript%3Ealert(1)%3C/script%3E")
+    expect(shop.at("product-latte")).to_contain_text("Caffè latte")
+
+
+def test_both_languages_have_every_text() -> None:
+    text = (Path(__file__).parents[2] / "handlers" / "static" / "i18n.js").read_text("utf-8")
+    english, chinese = re.split(r"^  zh: \{$", text, flags=re.MULTILINE)
+    names = [re.findall(r"^    (\w+):", part, flags=re.MULTILINE) for part in (english, chinese)]
+    assert names[0] == names[1]
+    assert len(names[0]) > 80
+
+
+def test_little_is_loaded_under_a_strict_policy(server: Server, open_shop: OpenShop) -> None:
+    shop = open_shop(server)
+    expect(shop.at("product-mug").locator("img")).to_be_visible()
+    shop.page.wait_for_load_state("networkidle")
+    assert 50_000 < shop.loaded_bytes < 150_000
+    assert shop.answer is not None
+    policy = shop.answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "*" not in policy
+    inline = "document.querySelectorAll('script:not([src]), style, [style], [onclick]').length"
+    assert shop.evaluate(inline) == 0
+
+
+def test_less_motion_for_those_who_want_less(server: Server, open_shop: OpenShop) -> None:
+    shop = open_shop(server)
+    shop.page.emulate_media(reduced_motion="reduce")
+    shop.order("latte")
+    shop.open_cashier()
+    assert shop.evaluate("parseFloat(getComputedStyle(document.querySelector('.sheet')).animationDuration)") < 0.001
+    shop.at("cashier-close").click()

@@ -1,0 +1,178 @@
+"""A whole purchase through the page, for every API generation, in both languages; and how else it can go."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import OpenShop
+from tests.conftest import Start
+from tests.harness import V2_HMAC, V2_MD5, V3, Api, Server, Simulator, Tables
+
+PURCHASES = [(V3, "en-US"), (V3, "zh-CN"), (V2_MD5, "zh-CN"), (V2_HMAC, "en-US")]
+NAMES = {V3: "v3 RSA", V2_MD5: "v2 MD5", V2_HMAC: "v2 HMAC-SHA256"}
+SCHEMES = {V3: "RSA", V2_MD5: "MD5", V2_HMAC: "HMAC-SHA256"}
+PAID = {"en-US": "Paid", "zh-CN": "支付成功"}
+
+
+@pytest.fixture
+def v3_server(start_server: Start) -> Server:
+    return start_server(**V3.environ)
+
+
+@pytest.mark.parametrize(("api", "locale"), PURCHASES, ids=lambda value: getattr(value, "name", value))
+def test_buys_and_sees_it_paid(
+    start_server: Start, simulator: Simulator, tables: Tables, open_shop: OpenShop, api: Api, locale: str
+) -> None:
+    shop = open_shop(start_server(**api.environ), locale=locale, width=1440, height=900)
+    expect(shop.at("chips")).to_contain_text(NAMES[api])
+    expect(shop.at("basket-total")).to_have_count(0)
+    order_no = shop.order("latte", "latte", "egg-tart")
+    shop.open_cashier()
+    expect(shop.at("cashier-amount")).to_have_text("¥65.00")
+    for step in ("login", "order", "prepay"):
+        shop.is_step(step, "done")
+    shop.is_step("cashier", "active")
+    shop.type_password()
+    shop.is_status("paid")
+    expect(shop.at("order-status")).to_contain_text(PAID[locale])
+    for step in ("cashier", "notify", "paid"):
+        shop.is_step(step, "done")
+
+    number, adapter, scheme = tables.rows(
+        "SELECT t.out_trade_no, t.adapter, t.scheme FROM transactions t JOIN orders o ON o.id = t.order_id "
+        f"WHERE o.order_no = '{order_no}'"
+    )[0]
+    assert (adapter, scheme) == (api.adapter, SCHEMES[api])
+    payments = [p for p in simulator.get("ledger")["payments"] if p["out_trade_no"] == number]
+    assert [payment["amount_fen"] for payment in payments] == [6500]
+
+
+def test_the_notification_alone_moves_the_order(v3_server: Server, open_shop: OpenShop) -> None:
+    """The panel says so only after an answer that asked nobody: see ``lookForNotification``."""
+    shop = open_shop(v3_server, width=1440, height=900)
+    shop.order("mug")
+    shop.open_cashier()
+    shop.type_password()
+    expect(shop.at("step-notify")).to_contain_text("signature verified")
+    expect(shop.at("cashier")).to_have_attribute("data-stage", "success")
+    shop.is_status("paid")
+
+
+def test_cancels_then_pays(v3_server: Server, tables: Tables, open_shop: OpenShop) -> None:
+    shop = open_shop(v3_server)
+    order_no = shop.order("croissant")
+    shop.open_cashier()
+    shop.at("key-1").click()
+    shop.at("cashier-close").click()
+    expect(shop.at("notice")).to_have_text("Payment cancelled. The order can still be paid.")
+    shop.is_status("pending")
+    shop.pay()
+    expect(shop.at("notice")).to_have_count(0)
+    attempts = f"SELECT COUNT(*) FROM transactions t JOIN orders o ON o.id = t.order_id WHERE o.order_no = '{order_no}'"
+    assert tables.one(attempts) == 1, "the same prepay_id is used again"
+
+
+def test_a_declined_card_says_why_and_another_one_pays(v3_server: Server, open_shop: OpenShop) -> None:
+    shop = open_shop(v3_server)
+    shop.order("beans")
+    shop.open_cashier()
+    shop.at("method").click()
+    shop.type_password()
+    expect(shop.at("cashier")).to_contain_text("支付失败，请更换支付方式")
+    shop.at("cashier-done").click()
+    expect(shop.at("notice")).to_have_text("Not paid: 支付失败，请更换支付方式")
+    shop.is_status("pending")
+    shop.pay()
+
+
+def test_an_erased_digit_pays_nothing(v3_server: Server, open_shop: OpenShop) -> None:
+    shop = open_shop(v3_server)
+    shop.order("cookie")
+    shop.open_cashier()
+    for key in ("1", "2", "3", "4", "5", "erase", "erase"):
+        shop.at(f"key-{key}").click()
+    expect(shop.page.locator(".boxes .full")).to_have_count(3)
+    shop.at("cashier-close").click()
+    shop.is_status("pending")
+
+
+def test_cancels_the_order(v3_server: Server, open_shop: OpenShop) -> None:
+    shop = open_shop(v3_server)
+    shop.order("mug")
+    shop.at("cancel").click()
+    shop.is_status("pending")
+    shop.at("cancel").click()
+    shop.is_status("closed")
+    expect(shop.at("pay")).to_have_count(0)
+
+
+def test_an_order_that_wechat_knows_is_closed_later(start_server: Start, open_shop: OpenShop) -> None:
+    """v2 takes no close in the first five minutes: the page says so, and offers no payment meanwhile."""
+    shop = open_shop(start_server(**V2_MD5.environ))
+    shop.order("mug")
+    shop.open_cashier()
+    shop.at("cashier-close").click()
+    expect(shop.at("notice")).to_be_visible()
+    shop.at("cancel").click()
+    shop.at("cancel").click()
+    expect(shop.at("order-status")).to_contain_text("Being closed")
+    expect(shop.at("pay")).to_have_count(0)
+
+
+def test_my_orders(v3_server: Server, open_shop: OpenShop) -> None:
+    shop = open_shop(v3_server)
+    shop.at("my-orders").click()
+    expect(shop.page.locator(".nothing")).to_contain_text("No orders yet")
+    shop.at("to-shop").click()
+    first = shop.order("latte", "mug")
+    shop.pay()
+    shop.at("to-shop").click()
+    second = shop.order("oolong")
+    shop.at("back").click()
+    expect(shop.at(f"order-{first}")).to_contain_text("Caffè latte and 1 more")
+    expect(shop.at(f"order-{first}")).to_have_attribute("data-status", "paid")
+    expect(shop.at(f"order-{second}")).to_have_attribute("data-status", "pending")
+    shop.at(f"order-{second}").click()
+    shop.pay()
+
+
+def test_the_basket_counts(v3_server: Server, open_shop: OpenShop) -> None:
+    shop = open_shop(v3_server)
+    for name in ("add-latte", "add-latte", "add-cookie", "remove-latte"):
+        shop.at(name).click()
+    expect(shop.at("basket-total")).to_have_text("¥36.00")
+    shop.at("remove-latte").click()
+    shop.at("remove-cookie").click()
+    expect(shop.at("checkout")).to_be_disabled()
+
+
+def test_an_order_survives_a_reload(v3_server: Server, open_shop: OpenShop) -> None:
+    shop = open_shop(v3_server)
+    order_no = shop.order("latte")
+    shop.page.reload()
+    shop.is_status("pending")
+    assert shop.order_no == order_no
+    shop.pay()
+
+
+def test_somebody_elses_order_is_refused_in_words(v3_server: Server, open_shop: OpenShop) -> None:
+    order_no = open_shop(v3_server).order("latte")
+    other = open_shop(v3_server, address=f"/#/orders/{order_no}")
+    other.expected.append("404")
+    expect(other.at("notice")).to_have_text("You have no such order")
+    expect(other.at("order-status")).to_have_count(0)
+
+
+def test_a_server_that_does_not_answer_is_said_in_words(v3_server: Server, open_shop: OpenShop) -> None:
+    shop = open_shop(v3_server)
+    order_no = shop.order("latte")
+    assert v3_server.process.stop() == 0
+    shop.expected.append("ERR_CONNECTION_REFUSED")
+    shop.at("pay").click()
+    expect(shop.at("notice")).to_have_text(re.compile("No answer from the shop"))
+    v3_server.start()
+    shop.pay()
+    assert shop.order_no == order_no
