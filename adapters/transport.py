@@ -1,9 +1,9 @@
 """The one place that opens a connection to a provider: bytes out as they were signed, bytes in as they arrived.
 
 It must not know what the bytes mean, must not log or raise a body, a header or a query (code2session carries the
-AppSecret in its query), and must not repeat anything on its own. One exception is libcurl's: if a kept-alive connection
-proves dead before a single byte of an answer, it sends once more on a new one. Every call of ours is idempotent by its
-number, so that is harmless.
+AppSecret in its query), and must not repeat anything on its own. libcurl would: when a kept-alive connection closes
+before the first byte of an answer, it sends again on a new one. For a body that is switched off here (see ``_harden``);
+a GET, which changes nothing, may be repeated.
 """
 
 from __future__ import annotations
@@ -157,6 +157,12 @@ def _harden(curl: pycurl.Curl) -> None:
     curl.setopt(pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2)
     curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
     curl.setopt(pycurl.NOSIGNAL, 1)
+    # A body that cannot be rewound is never sent a second time: libcurl gives up instead, and the caller decides.
+    curl.setopt(pycurl.SEEKFUNCTION, _no_rewind)
+
+
+def _no_rewind(_offset: int, _origin: int) -> int:
+    return pycurl.SEEKFUNC_FAIL
 
 
 def _system_ca_bundle() -> str | None:

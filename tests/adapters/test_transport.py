@@ -201,6 +201,19 @@ def test_a_broken_answer_leaves_the_outcome_unknown(script):
     assert server.requests[0].endswith(b"\r\n\r\npay")
 
 
+@pytest.mark.parametrize("end", [cut(), reset], ids=["closed", "reset"])
+def test_nothing_with_a_body_is_sent_twice_on_its_own(end):
+    """The second call meets a kept-alive connection that dies before a byte of the answer."""
+    turns = [say(http(b"ok")), end, say(http(b"repeated"))]
+
+    async def script(request, writer):
+        await turns.pop(0)(request, writer)
+
+    found, server, _ = ask(script, method="POST", body=b"pay", calls=2)
+    assert isinstance(found, OutcomeUnknown)
+    assert len(server.requests) == 2
+
+
 def test_the_deadline_covers_the_last_byte():
     async def drip(_request, writer):
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
