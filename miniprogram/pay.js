@@ -276,7 +276,7 @@ function createShop({ wx, baseUrl, now = Date.now, wait = sleep, language = () =
 
 /** 'requestPayment:fail cancel' -> 'cancel', 'requestPayment:ok' -> 'ok', 'login:fail (no network)' -> '(no network)'. */
 function reasonOf(errMsg) {
-  return String(errMsg || '').replace(/^\w+:(fail\s*)?/, '').trim() || 'fail'
+  return String(errMsg || '').replace(/^\w+:(fail)?/, '').trim() || 'fail'
 }
 
 /** It must differ from this user's other keys, and need not be secret: time and chance are enough. */
