@@ -30,3 +30,11 @@ def trio(
         url = mariadb.create()
     with Trio(folder, shared_simulator, url) as fleet:
         yield fleet.open()
+
+
+@pytest.fixture(scope="module")
+def sqlite_trio(shared_simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trio]:
+    """The same on SQLite alone, for what does not depend on the database."""
+    folder = tmp_path_factory.mktemp("trio")
+    with Trio(folder, shared_simulator, f"sqlite:///{folder / 'pay.db'}") as fleet:
+        yield fleet.open()

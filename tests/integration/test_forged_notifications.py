@@ -26,26 +26,21 @@ Sales = dict[str, Sale]
 
 
 @pytest.fixture(scope="module")
-def trio(shared_simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trio]:
-    folder = tmp_path_factory.mktemp("forged")
-    with Trio(folder, shared_simulator, f"sqlite:///{folder / 'pay.db'}") as fleet:
-        yield fleet.open()
-
-
-@pytest.fixture(scope="module")
-def sales(trio: Trio) -> Sales:
+def sales(sqlite_trio: Trio) -> Sales:
     """One payment for each API that the shop has not heard of: any forgery that is believed would show."""
-    made = {api.name: Sale.unnoticed(trio[api.name], trio.tables) for api in APIS}
-    trio.tables.change("UPDATE transactions SET ask_at = NULL")  # or the query job would find the payments meanwhile
+    made = {api.name: Sale.unnoticed(sqlite_trio[api.name], sqlite_trio.tables) for api in APIS}
+    sqlite_trio.tables.change(
+        "UPDATE transactions SET ask_at = NULL"
+    )  # or the query job would find the payments meanwhile
     return made
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_written(trio: Trio, sales: Sales, simulator: Simulator) -> Iterator[None]:
+def _nothing_is_written(sqlite_trio: Trio, sales: Sales, simulator: Simulator) -> Iterator[None]:
     simulator.put("faults", SILENCE)
-    before = trio.tables.snapshot()
+    before = sqlite_trio.tables.snapshot()
     yield
-    assert trio.tables.snapshot() == before
+    assert sqlite_trio.tables.snapshot() == before
 
 
 @pytest.fixture
@@ -61,7 +56,7 @@ def refused(answer: Answer) -> bool:
 # --- by the thousand ---
 
 
-def test_twenty_thousand_forgeries(trio: Trio, sales: Sales) -> None:
+def test_twenty_thousand_forgeries(sqlite_trio: Trio, sales: Sales) -> None:
     """Every byte of a notification changed in three ways, and what else one can think of."""
     notices = {name: sale.notice() for name, sale in sales.items()}
     flips = [
@@ -74,21 +69,21 @@ def test_twenty_thousand_forgeries(trio: Trio, sales: Sales) -> None:
     ]
     each = (FORGERIES - len(flips)) // len(forgers) + 1
     requests = flips + [raw for forger in forgers for raw in forger.forgeries(each)]
-    before = _counted(trio)
-    answers = send_all([server.port for server in trio.servers], requests)
+    before = _counted(sqlite_trio)
+    answers = send_all([server.port for server in sqlite_trio.servers], requests)
     print(f"seed {SEED}: {len(flips)} flips, {len(requests)} in all: {Counter(a.status for a in answers)}")
     assert len(requests) >= FORGERIES
     believed = [(raw, answer) for raw, answer in zip(requests, answers, strict=True) if not refused(answer)]
     assert believed == []
-    grown = _counted(trio) - before
+    grown = _counted(sqlite_trio) - before
     assert grown.keys() <= {"forged", "probe"}
     assert grown.total() == sum(answer.status != 400 for answer in answers)  # a 400 is Tornado's, before our code
 
 
-def _counted(trio: Trio) -> Counter[str]:
+def _counted(sqlite_trio: Trio) -> Counter[str]:
     """Notifications by outcome, over all processes."""
     counted: Counter[str] = Counter()
-    for server in trio.servers:
+    for server in sqlite_trio.servers:
         text = server.http.get("/metrics").text
         for outcome, number in re.findall(r'pay_notifications_total\{.*?outcome="(\w+)"\} ([\d.]+)', text):
             counted[outcome] += int(float(number))
@@ -167,31 +162,31 @@ def test_v2_refuses(sale: Sale, wish: dict[str, Any]) -> None:
         [("X-Http-Method-Override", "PUT"), ("Content-Encoding", "identity")],
     ],
 )
-def test_nothing_beside_the_signature_makes_it_genuine(trio: Trio, sale: Sale, extra: list[Header]) -> None:
+def test_nothing_beside_the_signature_makes_it_genuine(sqlite_trio: Trio, sale: Sale, extra: list[Header]) -> None:
     """Well-known libraries skip the check for localhost, or for an address that WeChat sends from (F32)."""
     notice = sale.notice(signature="broken")
     host = "localhost" if extra[0][0] == "Host" else "shop"
     raw = notice.but(headers=[*notice.headers.items(), *(pair for pair in extra if pair[0] != "Host")], host=host)
-    assert refused(send(trio[V3.name].port, raw))
+    assert refused(send(sqlite_trio[V3.name].port, raw))
 
 
 @BY_API
-def test_a_message_to_the_other_generations_route(trio: Trio, api: Api, sale: Sale) -> None:
+def test_a_message_to_the_other_generations_route(sqlite_trio: Trio, api: Api, sale: Sale) -> None:
     other = "v2" if api is V3 else "v3"
     notice = sale.notice()
     for kind in ("payment", "refund"):
         raw = notice.but(path=f"/notify/wechat_{other}/{kind}")
-        assert refused(send(trio[api.name].port, raw))
+        assert refused(send(sqlite_trio[api.name].port, raw))
 
 
 @pytest.mark.parametrize("name", ["Wechatpay-Signature", "Wechatpay-Timestamp", "Wechatpay-Nonce", "Wechatpay-Serial"])
-def test_a_header_that_stands_twice(trio: Trio, sales: Sales, name: str) -> None:
+def test_a_header_that_stands_twice(sqlite_trio: Trio, sales: Sales, name: str) -> None:
     """Also with the same value twice, and in another case: which one was signed, nobody knows."""
     notice = sales[V3.name].notice()
     value = notice.headers[name]
     for double in ((name, value), (name.lower(), value), (name, "x"), (name.upper(), "")):
-        assert refused(send(trio[V3.name].port, notice.but(headers=[*notice.headers.items(), double])))
-        assert refused(send(trio[V3.name].port, notice.but(headers=[double, *notice.headers.items()])))
+        assert refused(send(sqlite_trio[V3.name].port, notice.but(headers=[*notice.headers.items(), double])))
+        assert refused(send(sqlite_trio[V3.name].port, notice.but(headers=[double, *notice.headers.items()])))
 
 
 @OF_V2
@@ -208,7 +203,7 @@ def test_a_header_that_stands_twice(trio: Trio, sales: Sales, name: str) -> None
         '<?xml-stylesheet href="http://127.0.0.1:{port}/x"?>',
     ],
 )
-def test_a_document_type_is_refused_and_nothing_fetched(trio: Trio, sale: Sale, start: str) -> None:
+def test_a_document_type_is_refused_and_nothing_fetched(sqlite_trio: Trio, sale: Sale, start: str) -> None:
     """Before a genuine message, and with an entity in it (CVE-2018-13439 was in WeChat's own SDK)."""
     with socket.create_server(("127.0.0.1", 0)) as trap:
         trap.setblocking(False)
@@ -216,36 +211,36 @@ def test_a_document_type_is_refused_and_nothing_fetched(trio: Trio, sale: Sale, 
         notice = sale.notice()
         entity = re.sub(rb"<attach>.*?</attach>", b"<attach>&x;</attach>", notice.body)
         for body in (head + notice.body, head + entity):
-            assert refused(send(trio[V2_MD5.name].port, notice.but(body=body)))
+            assert refused(send(sqlite_trio[V2_MD5.name].port, notice.but(body=body)))
         with pytest.raises(BlockingIOError):
             trap.accept()
 
 
 @BY_API
 @pytest.mark.parametrize("size", [64 * 1024 + 1, 1_000_000])
-def test_a_body_that_is_too_large_is_refused(trio: Trio, api: Api, sale: Sale, size: int) -> None:
+def test_a_body_that_is_too_large_is_refused(sqlite_trio: Trio, api: Api, sale: Sale, size: int) -> None:
     notice = sale.notice()
-    assert refused(send(trio[api.name].port, notice.but(body=notice.body + b" " * (size - len(notice.body)))))
+    assert refused(send(sqlite_trio[api.name].port, notice.but(body=notice.body + b" " * (size - len(notice.body)))))
 
 
 @BY_API
-def test_five_megabytes_cost_the_connection_at_most(trio: Trio, api: Api, sale: Sale) -> None:
-    assert send(trio[api.name].port, sale.notice().but(body=b" " * 5_000_000)).status in (0, 400, 413)
+def test_five_megabytes_cost_the_connection_at_most(sqlite_trio: Trio, api: Api, sale: Sale) -> None:
+    assert send(sqlite_trio[api.name].port, sale.notice().but(body=b" " * 5_000_000)).status in (0, 400, 413)
 
 
 @BY_API
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD", "BREW"])
-def test_a_method_that_notifies_nobody(trio: Trio, api: Api, sale: Sale, method: str) -> None:
+def test_a_method_that_notifies_nobody(sqlite_trio: Trio, api: Api, sale: Sale, method: str) -> None:
     raw = sale.notice().raw().replace(b"POST ", method.encode() + b" ", 1)
-    assert send(trio[api.name].port, raw).status == 405
+    assert send(sqlite_trio[api.name].port, raw).status == 405
 
 
 @pytest.mark.parametrize(
     "body", [b"[" * 30_000, b'{"a":' * 9_000, b"<xml>" * 12_000, b"<xml>" + b"<a/>" * 16_000], ids=len
 )
-def test_nesting_that_has_no_end(trio: Trio, sales: Sales, body: bytes) -> None:
+def test_nesting_that_has_no_end(sqlite_trio: Trio, sales: Sales, body: bytes) -> None:
     for sale in sales.values():
-        assert refused(send(trio[V3.name].port, sale.notice().but(body=body)))
+        assert refused(send(sqlite_trio[V3.name].port, sale.notice().but(body=body)))
 
 
 # --- what was refused so often is believed once it is true ---
@@ -257,9 +252,9 @@ class TestTheTruth:
         """In place of the module's: here something is."""
 
     @BY_API
-    def test_is_taken_after_all_that(self, trio: Trio, api: Api, sale: Sale) -> None:
+    def test_is_taken_after_all_that(self, sqlite_trio: Trio, api: Api, sale: Sale) -> None:
         late: dict[str, Any] = {"timestamp_offset": -290} if api is V3 else {}
-        assert acknowledged(send(trio[api.name].port, sale.notice(**late).raw()))
+        assert acknowledged(send(sqlite_trio[api.name].port, sale.notice(**late).raw()))
         assert sale.buyer.status(sale.order_no) == "paid"
         assert sale.money() == [("APPLIED", "notification", 2800)]
         assert (sale.flags(), sale.fulfilments()) == ([], 1)
