@@ -185,6 +185,8 @@ function createShop({ wx, baseUrl, now = Date.now, wait = sleep, language = () =
 
   const order = orderNo => again(() => call('GET', path(orderNo)))
   const orders = () => again(() => call('GET', '/api/orders')).then(answer => answer.orders)
+
+  /** The server asks WeChat now; the order as it then is. `order` only reads what is known. */
   const sync = orderNo => again(() => call('POST', path(orderNo, '/sync'), { data: {} }))
 
   /** The user's own cancel. Resolves to the order, which stays `pending` until WeChat has confirmed. */

@@ -166,6 +166,13 @@ describe('orders', () => {
     assert.equal((await shop.close(no)).status, 'closed')
   })
 
+  it('has the server ask WeChat', async () => {
+    const shop = shopOf()
+    const { order_no: no } = await shop.createOrder(ITEMS)
+    assert.equal((await shop.sync(no)).order_no, no)
+    assert.equal(server.count(`POST /api/orders/${no}/sync`), 1)
+  })
+
   it('asks for messages in the language that is set', async () => {
     await shopOf({ language: () => 'zh' }).products()
     assert.equal(server.seen[0].headers['accept-language'], 'zh')
