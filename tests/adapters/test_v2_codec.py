@@ -228,6 +228,8 @@ def flat(inner: str, before: str = "") -> bytes:
         flat("<a>1</a><a>2</a>"),
         flat("<a>1</a><b/><a>1</a>"),
         flat("<a><b>1</b></a>"),
+        flat("<a><b/></a>"),
+        flat("<a>1<b></b></a>"),
         flat("<a x='1'>1</a>"),
         b"<xml x='1'><a>1</a></xml>",
         flat("<a>1<!-- -->2</a>"),
