@@ -93,7 +93,7 @@ def copy(folder: Path) -> None:
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, target)
-    (folder / "tests" / "conftest.py").write_text(CONFTEST)
+    (folder / "tests" / "adapters" / "conftest.py").write_text(CONFTEST)
 
 
 def plant(path: Path, fault: Fault) -> bool:

@@ -106,7 +106,7 @@ V2_MESSAGES = [
           'return f"{int(hashlib.md5(api_key.encode()).hexdigest(), 16):x}".encode()'),
     Fault("v2", "req_info with spare bits", "if base64.b64encode(sealed).decode() != text:", "if False:"),
     Fault("v2", "padding left on", _V2_UNPAD, "return decryptor.update(sealed) + decryptor.finalize()"),
-    Fault("v2", "refund notice with another root", 'return parse_flat(plain, "root")', 'return parse_flat(plain, "xml")'),
+    Fault("v2", "refund notice with another root", 'return _parse_flat(plain, "root")', 'return _parse_flat(plain, "xml")'),
     Fault("v2", "0 and 01 are amounts", '_FEN = re.compile(r"[1-9][0-9]{0,9}")', '_FEN = re.compile(r"[0-9]{1,10}")'),
     Fault("v2", "amounts in any script", '_FEN = re.compile(r"[1-9][0-9]{0,9}")', r'_FEN = re.compile(r"[^\W0]\d{0,9}")'),
     Fault("v2", "amounts of any length", '_FEN = re.compile(r"[1-9][0-9]{0,9}")', '_FEN = re.compile(r"[1-9][0-9]*")'),
