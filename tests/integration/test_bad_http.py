@@ -1,4 +1,4 @@
-"""HTTP as no polite client writes it: headers, methods, addresses, sizes. A 4xx or a cut connection, nothing written."""
+"""HTTP as no polite client writes it: headers, methods, addresses, sizes. A 4xx or a cut connection at worst."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -197,3 +198,18 @@ def test_a_gateway_that_is_away_and_comes_back(lonely: Trio) -> None:
     lonely.tables.change("UPDATE transactions SET created_at = created_at - 301, ask_at = 1 WHERE state = 'CLOSING'")
     for sale in sales:
         eventually(lambda sale=sale: sale.buyer.status(sale.order_no) == "closed")
+
+
+def test_a_gateway_that_knows_nothing_of_what_was_handed_out(tmp_path: Path) -> None:
+    """ "No such order" is proof only while nobody holds parameters: here the buyer does, so the order stays open."""
+    with (
+        closing(Simulator(tmp_path, data=tmp_path / "gateway")) as gateway,
+        Fleet(tmp_path, gateway, f"sqlite:///{tmp_path / 'pay.db'}") as fleet,
+    ):
+        sale = Sale.begun(fleet.start(**V3.environ), fleet.tables)
+        gateway.stop()
+        (tmp_path / "gateway" / "ledger.jsonl").unlink()
+        gateway.start()
+        assert sale.buyer.call("POST", f"/api/orders/{sale.order_no}/close").json()["status"] == "pending"
+        assert sale.buyer.call("POST", f"/api/orders/{sale.order_no}/sync").json()["status"] == "pending"
+        assert state(fleet, sale.order_no) == "CLOSING"
