@@ -82,9 +82,32 @@ class TradeReport:
     refunded: bool = False  # the provider says REFUND: at least a part went back
 
 
+class RefundStatus(enum.StrEnum):
+    """What the provider says of one refund."""
+
+    PROCESSING = "PROCESSING"  # accepted, not finished: ask again
+    SUCCESS = "SUCCESS"  # the money is back with the payer
+    CLOSED = "CLOSED"  # refused for good, the money stays: another try needs a new number
+    ABNORMAL = "ABNORMAL"  # the payer's bank account cannot take it: a person must resolve it
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """One refund, before anything is sent. It becomes one ``out_refund_no``, for ever."""
+
+    out_refund_no: str  # at most 64 characters of [0-9A-Za-z]
+    out_trade_no: str
+    provider_transaction_id: str
+    amount_fen: int  # >= 1, at most what is left of total_fen
+    total_fen: int  # what was paid
+    currency: str
+    reason: str  # shown to the payer; at most 80 bytes of UTF-8
+    notify_url: str
+
+
 @dataclass(frozen=True, slots=True)
 class RefundReport:
-    """What a refund notification says. ``signed`` is False for v2, whose notice is a hint to ask, never evidence."""
+    """What the provider says of one refund. ``signed`` is False for v2's notice: a hint to ask, never evidence."""
 
     source: Source
     adapter: str
@@ -93,7 +116,7 @@ class RefundReport:
     out_refund_no: str
     provider_refund_id: str
     amount_fen: int  # refunded by this refund
-    status: str  # SUCCESS, CLOSED, ABNORMAL, PROCESSING
+    status: RefundStatus
     signed: bool
     refunded_at: int | None = None
 
@@ -157,6 +180,18 @@ class PaymentAdapter(Protocol):
 
     async def close(self, out_trade_no: str) -> CloseResult:
         """Make the number unpayable. Conflict(ORDERPAID) if it is paid; NotFound if it never existed."""
+
+    def compose_refund(self, refund: Refund) -> str:
+        """The parameters of the refund call, decided once. Pure: same refund, same parameters."""
+
+    async def refund(self, parameters: str) -> RefundReport:
+        """Send what ``compose_refund`` made. PROCESSING means accepted, no more.
+
+        Raises Rejected only where nothing was created; NOTENOUGH and the like are Throttled: the same again, later.
+        """
+
+    async def query_refund(self, out_refund_no: str) -> RefundReport:
+        """Ask the provider. Raises NotFound if it knows no such refund, else as ``refund``."""
 
     def parse_notification(self, headers: Mapping[str, str], body: bytes, now: int) -> Notification:
         """Verify, then parse. Pure. Raises BadSignature or Malformed; returns only what is authentic."""

@@ -9,12 +9,26 @@ from models.order import Order, OrderItem
 from models.outbox import Outbox
 from models.payment import Payment
 from models.product import Product
+from models.refund import Refund
 from models.session import Session
 from models.state_log import StateLog
 from models.transaction import Transaction
 from models.user import User
 
-TABLES = [User, Session, Product, Order, OrderItem, Transaction, Payment, Notification, StateLog, Discrepancy, Outbox]
+TABLES = [
+    User,
+    Session,
+    Product,
+    Order,
+    OrderItem,
+    Transaction,
+    Payment,
+    Refund,
+    Notification,
+    StateLog,
+    Discrepancy,
+    Outbox,
+]
 
 __all__ = [
     "TABLES",
@@ -25,6 +39,7 @@ __all__ = [
     "Outbox",
     "Payment",
     "Product",
+    "Refund",
     "Session",
     "StateLog",
     "Transaction",

@@ -19,9 +19,11 @@ from services import evidence
 from services.batcher import Batcher
 from services.payments import apply_reports
 from services.ports import Clock
-from services.refunds import note_refunds
+from services.refund_reports import apply_refund_reports
 
 logger = logging.getLogger("pay.notifications")
+
+HINT = "hint"  # the kind of an unsigned notice (v2 refunds): a reason to ask, never evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def store(batch: Sequence[Received], now: int, processed_at: int | None) -> None
     rows = {received.message.dedupe_key: _row(received, now, processed_at) for received in batch}
     insert_new(Notification, list(rows.values()), "dedupe_key")
     if processed_at is not None:
-        mark_processed(list(rows), processed_at)
+        mark_processed([key for key, row in rows.items() if row["kind"] != HINT], processed_at)
 
 
 def mark_processed(keys: Sequence[str], now: int) -> None:
@@ -85,28 +87,39 @@ def mark_processed(keys: Sequence[str], now: int) -> None:
 
 
 def apply_messages(reports: Sequence[TradeReport | RefundReport | None], now: int) -> None:
+    """Signed ones are evidence. A hint waits in the inbox until somebody has asked."""
+    refunds = [report for report in reports if isinstance(report, RefundReport) and report.signed]
     apply_reports([report for report in reports if isinstance(report, TradeReport)], "notification", now)
-    note_refunds([report for report in reports if isinstance(report, RefundReport)], now)
+    apply_refund_reports(refunds, "notification", now)
 
 
 def _row(received: Received, now: int, processed_at: int | None) -> dict[str, object]:
     message = received.message
+    hint = isinstance(message.report, RefundReport) and not message.report.signed
     return {
         "dedupe_key": message.dedupe_key,
         "adapter": received.adapter,
-        "kind": message.kind,
+        "kind": HINT if hint else message.kind,
         "report": evidence.dump(message.report),
         "body_digest": received.body_digest,
         "received_at": now,
-        "processed_at": processed_at,
+        "processed_at": None if hint else processed_at,
     }
 
 
 def apply_waiting(now: int, limit: int = 100) -> int:
     """Apply what was stored and acknowledged but not applied; returns how many rows were looked at."""
-    waiting = list(
-        Notification.select().where(Notification.processed_at.is_null()).order_by(Notification.id).limit(limit)
-    )
+    unprocessed = Notification.processed_at.is_null() & (Notification.kind != HINT)
+    waiting = list(Notification.select().where(unprocessed).order_by(Notification.id).limit(limit))
     apply_messages([evidence.load(row.kind, row.report) for row in waiting], now)
     mark_processed([row.dedupe_key for row in waiting], now)
     return len(waiting)
+
+
+def waiting_hints(limit: int) -> list[tuple[str, RefundReport]]:
+    """Unsigned notices that nobody has asked WeChat about yet, by their key in the inbox."""
+    waiting = Notification.select().where(Notification.processed_at.is_null(), Notification.kind == HINT)
+    found = [
+        (row.dedupe_key, evidence.load("refund", row.report)) for row in waiting.order_by(Notification.id).limit(limit)
+    ]
+    return [(key, report) for key, report in found if isinstance(report, RefundReport)]
