@@ -30,6 +30,7 @@ from services.login import Login
 from services.notifications import Notifications
 from services.orders import Orders
 from services.ports import Clock, Token, system_clock, system_token
+from services.refunds import Refunds
 from settings import Merchant, Settings, SettingsError
 from settings.merchant import simulated_merchant
 
@@ -52,7 +53,14 @@ class Program:
         settings = self.settings
         demo = Demo(settings.simulator_url, _named(settings), ROOT / "miniprogram") if settings.simulator_mode else None
         pictures = ROOT / settings.catalogue_dir / "pictures"
-        return make_app(self.services, public_url=settings.public_url, pictures=pictures, version=VERSION, demo=demo)
+        return make_app(
+            self.services,
+            public_url=settings.public_url,
+            pictures=pictures,
+            version=VERSION,
+            merchant_api_key=settings.merchant_api_key.get_secret_value(),
+            demo=demo,
+        )
 
     async def close(self) -> None:
         await self.services.notifications.drain()
@@ -84,6 +92,7 @@ def build(
         asking=asking,
         closing=Closing(database, adapters, asking, now),
         notifications=Notifications(database, adapters, now),
+        refunds=Refunds(database, adapters, sold.notify_base, settings.late_payment, now, token),
         now=now,
     )
     return Program(settings, services, transport)

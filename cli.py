@@ -16,6 +16,7 @@ from bootstrap import ROOT, Program, build, configure_logging, find_merchant
 from services.catalogue import CatalogueError
 from services.errors import DatabaseUnavailable, Refused
 from services.explain import explain
+from services.refunds import Wanted
 from settings import Settings, SettingsError, load
 from supervisor import Child, supervise
 
@@ -36,6 +37,13 @@ async def query(program: Program, args: argparse.Namespace) -> int:
 
 async def close(program: Program, args: argparse.Namespace) -> int:
     print(await program.services.closing.close_by_number(args.order_no, "operator"))
+    return 0
+
+
+async def refund(program: Program, args: argparse.Namespace) -> int:
+    wanted = Wanted(args.order_no, args.amount_fen, args.reason, args.refund_no, "operator")
+    made, _ = await program.services.refunds.request(wanted)
+    print(f"{made['out_refund_no']}: {made['amount_fen']} fen, {made['status']} {made['message']}".rstrip())
     return 0
 
 
@@ -114,6 +122,12 @@ def parser() -> argparse.ArgumentParser:
         one = commands.add_parser(name, help=words)
         one.add_argument("order_no")
         one.set_defaults(call=call)
+    back = commands.add_parser("refund", help="give back all or part of what an order paid")
+    back.add_argument("order_no")
+    back.add_argument("amount_fen", type=int)
+    back.add_argument("--reason", default="退款", help="shown to the payer")
+    back.add_argument("--refund-no", help="your own number for it; the same again is the same refund")
+    back.set_defaults(call=refund)
     goods = commands.add_parser("catalogue", help="make the catalogue what a products.json says")
     goods.add_argument("file", type=Path)
     goods.set_defaults(call=catalogue)

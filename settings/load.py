@@ -33,6 +33,8 @@ def load() -> tuple[Settings, Merchant | None]:
     if settings is None:
         raise SettingsError(problems)
     problems += _check_urls(settings)
+    if 0 < len(settings.merchant_api_key.get_secret_value()) < 32:
+        problems.append("MERCHANT_API_KEY: too easy to guess; use at least 32 random characters: openssl rand -hex 32")
     merchant = None
     if not settings.simulator_mode:
         merchant = read_merchant(settings, problems)

@@ -57,6 +57,15 @@ class Settings(BaseSettings):
         30, ge=1, le=60 * 24 * 7, description="an unpaid order is closed, at WeChat first"
     )
 
+    late_payment: Literal["refund", "keep"] = Field(
+        "refund",
+        description="what becomes of money that comes after the order was closed: back by itself, or a person decides",
+    )
+    merchant_api_key: SecretStr = Field(
+        SecretStr(""),
+        description="opens `/merchant/...` to the merchant's own systems; at least 32 characters; unset: closed",
+    )
+
     simulator_url: str = Field("http://127.0.0.1:8900", description="where the simulator listens, in simulator mode")
     catalogue_dir: Path = Field(Path("catalogue"), description="folder with `products.json` and `pictures/`")
     shop_name: str = Field("Tea & Bean", min_length=1, max_length=20, description="begins the text on the payer's bill")
