@@ -7,8 +7,9 @@ Nothing here knows WeChat, HTTP or the tables. Services see providers through th
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol
 
 
@@ -122,6 +123,34 @@ class RefundReport:
 
 
 @dataclass(frozen=True, slots=True)
+class BillLine:
+    """One line of the provider's trade bill: a payment, or a refund. Amounts in fen, exactly."""
+
+    kind: Literal["payment", "refund"]
+    out_trade_no: str
+    provider_transaction_id: str
+    amount_fen: int  # the order's amount, or what this refund gave back
+    at: int  # epoch seconds
+    appid: str
+    mchid: str
+    openid: str
+    out_refund_no: str = ""
+    provider_refund_id: str = ""
+    refund_status: str = ""  # SUCCESS, PROCESSING, ...: the provider's word
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """A downloaded, checked bill on disk, read line by line in bounded memory. ``lines`` may be walked once.
+
+    Nothing is handed out of a bill that is not whole: totals and digest were checked before.
+    """
+
+    lines: Iterator[BillLine]
+    count: int  # how many lines there are
+
+
+@dataclass(frozen=True, slots=True)
 class Notification:
     """One authentic message from the provider: its identity for de-duplication, and what it reports.
 
@@ -192,6 +221,13 @@ class PaymentAdapter(Protocol):
 
     async def query_refund(self, out_refund_no: str) -> RefundReport:
         """Ask the provider. Raises NotFound if it knows no such refund, else as ``refund``."""
+
+    async def download_bill(self, day: str, folder: Path) -> Bill:
+        """The trade bill of ``day`` (YYYY-MM-DD, Beijing time), kept as a file in ``folder`` (the caller removes it).
+
+        An empty Bill if there was no trade that day. Raises NotReady if it is not made yet, OutcomeUnknown if what came
+        is cut or does not match its digest, else as ``query``.
+        """
 
     def parse_notification(self, headers: Mapping[str, str], body: bytes, now: int) -> Notification:
         """Verify, then parse. Pure. Raises BadSignature or Malformed; returns only what is authentic."""
