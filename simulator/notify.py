@@ -17,7 +17,7 @@
     body              instead of the body made here, after signing
     id                v3: the envelope's id, to repeat one
     url               instead of the order's notify_url
-    times, parallel   how often the same bytes are sent (1), and how many at once (1)
+    times, parallel   how often the same bytes are sent (1), and how many at once (1; the courier has 100 places)
     send              false: do not send, only answer with what would be
 
 It answers {"url", "headers", "body", "results": [{"status", "result"}, ...]}. It must not touch orders or the schedule.

@@ -51,7 +51,8 @@ async def _send_all(ports: Sequence[int], requests: Sequence[bytes], connections
     answers = [CUT] * len(requests)
     left = iter(range(len(requests)))
     lanes = [_Lane(ports[i % len(ports)]) for i in range(connections)]
-    await asyncio.gather(*(lane.open() for lane in lanes))
+    for first in range(0, connections, 100):  # a listening socket queues 128 connections
+        await asyncio.gather(*(lane.open() for lane in lanes[first : first + 100]))
 
     async def work(lane: _Lane) -> None:
         for index in left:

@@ -61,27 +61,31 @@ Use = Callable[[PaymentAdapter], Awaitable[Any]]
 
 
 class Shop:
-    """A merchant configured one way, and the gateway that it talks to."""
+    """A merchant configured one way, its adapter with kept-alive connections, and the gateway that it talks to."""
 
     def __init__(self, gateway: Simulator, way: Way) -> None:
         self.gateway = gateway
         self.way = way
         self.generation = way.adapter.removeprefix("wechat_")
+        self._runner = asyncio.Runner()
+        self._transport = Transport()
+        self._adapter = self.adapter(self._transport, gateway.url)
+        self.call(lambda adapter: adapter.refresh_keys())
 
-    def call(self, use: Use, *, url: str = "") -> Any:
-        """What ``use(adapter)`` gives, with a fresh adapter that has fetched the keys it can fetch."""
+    def call(self, use: Use) -> Any:
+        """What ``use(adapter)`` gives."""
 
         async def run() -> Any:
-            transport = Transport()
-            try:
-                adapter = self.adapter(transport, url or self.gateway.url)
-                if not url:
-                    await adapter.refresh_keys()
-                return await use(adapter)
-            finally:
-                transport.close()
+            return await use(self._adapter)
 
-        return asyncio.run(run())
+        return self._runner.run(run())
+
+    def close(self) -> None:
+        async def run() -> None:
+            self._transport.close()
+
+        self._runner.run(run())
+        self._runner.close()
 
     def adapter(self, transport: Transport, url: str) -> PaymentAdapter:
         config = self.way.config(self.gateway.merchant, url)
@@ -160,10 +164,20 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
     simulator.close()
 
 
+@pytest.fixture(scope="session")
+def shops(gateway: Simulator) -> Iterator[dict[str, Shop]]:
+    opened: dict[str, Shop] = {}
+    yield opened
+    for shop in opened.values():
+        shop.close()
+
+
 @pytest.fixture(params=WAYS, ids=lambda way: way.name)
-def shop(request: pytest.FixtureRequest, gateway: Simulator) -> Iterator[Shop]:
+def shop(request: pytest.FixtureRequest, gateway: Simulator, shops: dict[str, Shop]) -> Iterator[Shop]:
     way: Way = request.param
     gateway.clear_faults()
     gateway.put("keys", {"notify_key": way.notices, "platform_certificates": way.certificates})
-    yield Shop(gateway, way)
+    if way.name not in shops:
+        shops[way.name] = Shop(gateway, way)
+    yield shops[way.name]
     gateway.clear_faults()

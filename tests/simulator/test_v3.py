@@ -242,6 +242,16 @@ def test_every_optional_field_is_taken(sim):
     assert kept["expires_at"] - kept["created_at"] == 90 * 86400
 
 
+def test_an_expiry_in_the_past_becomes_one_minute(sim):
+    v3 = sim.order_v3(time_expire="2020-01-01T00:00:00+08:00")
+    v2 = sim.order_v2(time_expire="20200101000000")
+    sim.v3("POST", JSAPI, v3)
+    sim.v2("unifiedorder", v2)
+    for order in (v3, v2):
+        (kept,) = sim.control("GET", f"ledger?out_trade_no={order['out_trade_no']}")["orders"]
+        assert kept["expires_at"] - kept["created_at"] == 60
+
+
 def test_somebody_elses_appid(sim):
     answer = sim.v3("POST", JSAPI, sim.order_v3(appid="wxsomebodyelse0000"))
     assert refused(answer) == (400, "APPID_MCHID_NOT_MATCH")

@@ -1,0 +1,90 @@
+"""Takes the pictures of ``docs/images`` from the running program: ``make screenshots``.
+
+Starts the real simulator and the real server on a database of its own, and uses the page as the browser tests do.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Browser, expect, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # started as a file, Python looks for modules in tools/ alone
+
+from tests.browser.shop_page import ShopPage  # noqa: E402
+from tests.harness import V3, Server, Simulator  # noqa: E402
+
+IMAGES = ROOT / "docs" / "images"
+LARGEST = 250_000  # bytes
+WIDE = {"width": 1280, "height": 880}
+STILL = 700  # ms until nothing moves any more
+
+Scene = Callable[[ShopPage], None]
+
+
+def basket(shop: ShopPage) -> None:
+    for product in ("latte", "latte", "lemon-tea"):
+        shop.at(f"add-{product}").click()
+    shop.page.locator("#screen").evaluate("element => element.scrollTo(0, 0)")
+
+
+def cashier(shop: ShopPage) -> None:
+    shop.order("latte", "latte", "croissant")
+    shop.open_cashier()
+    for digit in "135":
+        shop.at(f"key-{digit}").click()
+
+
+def paid(shop: ShopPage) -> None:
+    shop.order("latte", "latte", "croissant")
+    shop.pay()
+
+
+PICTURES: list[tuple[str, Scene, dict[str, object]]] = [
+    ("shop", basket, WIDE),
+    ("shop-zh", basket, WIDE | {"locale": "zh-CN"}),
+    ("cashier", cashier, WIDE),
+    ("paid", paid, WIDE),
+    ("paid-zh", paid, WIDE | {"locale": "zh-CN"}),
+    ("paid-dark", paid, WIDE | {"dark": True}),
+]
+
+
+def take(browser: Browser, server: Server, name: str, scene: Scene, look: dict[str, object]) -> Path:
+    shop = ShopPage(browser, server.url, **look)  # type: ignore[arg-type]
+    expect(shop.at("product-latte")).to_be_visible()
+    shop.evaluate("document.body.style.background = 'var(--page)'")  # a flat ground makes small files
+    scene(shop)
+    shop.page.wait_for_timeout(STILL)
+    path = IMAGES / f"{name}.png"
+    shop.page.screenshot(path=path, animations="disabled")
+    shop.close()
+    return path
+
+
+def main() -> int:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        sys.stderr.write("Chromium is not installed: apt-get install chromium fonts-noto-cjk\n")
+        return 1
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        simulator = Simulator(Path(folder))
+        server = Server(Path(folder), simulator, f"sqlite:///{folder}/pay.db", **V3.environ).start()
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        taken = [take(browser, server, *picture) for picture in PICTURES]
+        browser.close()
+        server.close()
+        simulator.close()
+    sizes = {path.name: path.stat().st_size for path in taken}
+    sys.stdout.write("".join(f"{name}: {size} bytes\n" for name, size in sizes.items()))
+    return int(max(sizes.values()) > LARGEST)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
