@@ -62,6 +62,15 @@ class Response:
     body: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class ClientCert:
+    """What mutual TLS takes: PEM files of our certificate and key, and of authorities other than the transport's."""
+
+    cert_file: str
+    key_file: str
+    ca_certs: str | None = None
+
+
 class Transport:
     """Kept-alive connections to providers, with deadlines and a size cap.
 
@@ -92,9 +101,17 @@ class Transport:
         logging.getLogger("tornado.curl_httpclient").setLevel(logging.INFO)
 
     async def request(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        client_cert: ClientCert | None = None,
     ) -> Response:
         """Send once and return whatever HTTP answer came, 3xx, 4xx and 5xx included. ``body`` goes out untouched.
+
+        ``client_cert`` is shown to a server that asks for one.
 
         Raises NotSent if the request certainly did not leave (DNS, refused, TLS handshake, no free connection),
         OutcomeUnknown for every other way of not getting a whole answer.
@@ -107,7 +124,7 @@ class Transport:
             raise NotSent(f"{where}: no free connection") from None
         try:
             left = self._deadline - (time.monotonic() - began)
-            answer = await self._fetch(self._prepare(method, url, headers, body, left), where)
+            answer = await self._fetch(self._prepare(method, url, headers, body, left, client_cert), where)
         finally:
             self._slots.release()
         logger.info("%s status=%d ms=%d", where, answer.code, round(1000 * (time.monotonic() - began)))
@@ -120,7 +137,13 @@ class Transport:
             self._client = None
 
     def _prepare(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, deadline: float
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        deadline: float,
+        client_cert: ClientCert | None,
     ) -> HTTPRequest:
         return HTTPRequest(
             url,
@@ -133,7 +156,9 @@ class Transport:
             follow_redirects=False,
             decompress_response=False,
             validate_cert=True,
-            ca_certs=self._ca_certs,
+            ca_certs=(client_cert.ca_certs if client_cert else None) or self._ca_certs,
+            client_cert=client_cert.cert_file if client_cert else None,
+            client_key=client_cert.key_file if client_cert else None,
             prepare_curl_callback=_harden,
         )
 
