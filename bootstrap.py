@@ -30,6 +30,7 @@ from services.login import Login
 from services.notifications import Notifications
 from services.orders import Orders
 from services.ports import Clock, Token, system_clock, system_token
+from services.reconciliation import Reconciliation
 from services.refunds import Refunds
 from settings import Merchant, Settings, SettingsError
 from settings.merchant import simulated_merchant
@@ -82,17 +83,20 @@ def build(
     identity = MiniProgram(MiniProgramConfig(merchant.appid, merchant.app_secret, merchant.api_url), transport)
     asking = Asking(database, adapters, now)
     sold = Sold(settings.shop_name, settings.public_url.rstrip("/"))
+    refunds = Refunds(database, adapters, sold.notify_base, settings.late_payment, now, token)
+    default = ADAPTER[settings.wechat_pay_api]
     services = Services(
         database=database,
         adapters=adapters,
         login=Login(database, identity, now, token),
         catalogue=Catalogue(database),
         orders=Orders(database, now, token, settings.order_expires_minutes * 60),
-        checkout=Checkout(database, adapters, ADAPTER[settings.wechat_pay_api], asking, sold, now, token),
+        checkout=Checkout(database, adapters, default, asking, sold, now, token),
         asking=asking,
         closing=Closing(database, adapters, asking, now),
         notifications=Notifications(database, adapters, now),
-        refunds=Refunds(database, adapters, sold.notify_base, settings.late_payment, now, token),
+        refunds=refunds,
+        reconciliation=Reconciliation(database, adapters, default, asking, refunds, now),
         now=now,
     )
     return Program(settings, services, transport)

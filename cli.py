@@ -47,6 +47,19 @@ async def refund(program: Program, args: argparse.Namespace) -> int:
     return 0
 
 
+async def reconcile(program: Program, args: argparse.Namespace) -> int:
+    """Compares a day with WeChat's bill, with a bar while it is read."""
+
+    def bar(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            filled = 40 * done // max(total, 1)
+            print(f"\r[{'#' * filled:40}] {done:,} of {total:,} lines", end="", file=sys.stderr)
+
+    result = await program.services.reconciliation.reconcile(args.day, bar)
+    print(f"{result.day}: {result.lines} lines, {result.differences} differences")
+    return 0 if result.differences == 0 else 3
+
+
 async def tell(program: Program, args: argparse.Namespace) -> int:
     print("\n".join(await program.services.database.read(explain, args.order_no)))
     return 0
@@ -128,6 +141,9 @@ def parser() -> argparse.ArgumentParser:
     back.add_argument("--reason", default="退款", help="shown to the payer")
     back.add_argument("--refund-no", help="your own number for it; the same again is the same refund")
     back.set_defaults(call=refund)
+    day = commands.add_parser("reconcile", help="compare a day with WeChat's bill; exit code 3 if they differ")
+    day.add_argument("day", help="YYYY-MM-DD, Beijing time")
+    day.set_defaults(call=reconcile)
     goods = commands.add_parser("catalogue", help="make the catalogue what a products.json says")
     goods.add_argument("file", type=Path)
     goods.set_defaults(call=catalogue)

@@ -60,6 +60,9 @@ WORDS = {
         409, "This refund_no was used with another amount or reason", "该 refund_no 已用于不同的退款"
     ),
     "refund_too_late": Words(409, "WeChat refunds within a year of the payment", "支付已超过一年，微信不再支持退款"),
+    "day_invalid": Words(400, "{field}: write a day as YYYY-MM-DD", "{field}：日期格式应为 YYYY-MM-DD"),
+    "bill_being_read": Words(409, "The bill of that day is being read", "该日账单正在对账"),
+    "bill_not_ready": Words(503, "WeChat has not made the bill of that day yet", "微信尚未生成该日账单"),
     "refunds_too_many": Words(409, "WeChat allows 50 refunds of one payment", "单笔支付最多可退款 50 次"),
     # what is not in the client's hands
     "busy": Words(503, "Too busy at the moment; try again shortly", "系统繁忙，请稍后重试"),

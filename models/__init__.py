@@ -3,6 +3,7 @@
 Models hold shapes and constraints, never decisions: those are taken in ``services``, the only caller.
 """
 
+from models.bill import Bill, BillLine
 from models.discrepancy import Discrepancy
 from models.notification import Notification
 from models.order import Order, OrderItem
@@ -16,6 +17,8 @@ from models.transaction import Transaction
 from models.user import User
 
 TABLES = [
+    Bill,
+    BillLine,
     User,
     Session,
     Product,
@@ -32,6 +35,8 @@ TABLES = [
 
 __all__ = [
     "TABLES",
+    "Bill",
+    "BillLine",
     "Discrepancy",
     "Notification",
     "Order",

@@ -16,6 +16,7 @@ from services.login import Login
 from services.notifications import Notifications, apply_waiting
 from services.orders import Orders
 from services.ports import Clock
+from services.reconciliation import Reconciliation
 from services.refunds import Refunds
 
 
@@ -31,6 +32,7 @@ class Services:
     closing: Closing
     notifications: Notifications
     refunds: Refunds
+    reconciliation: Reconciliation
     now: Clock
     leaving: list[str] = field(default_factory=list)  # filled when the server begins to stop
 

@@ -15,7 +15,7 @@ from adapters.errors import PaymentError, Rejected
 from models import Order, Payment, Refund, Transaction
 from models.database import Database, locked
 from services.asking import adapter_of
-from services.errors import Conflicting, NotFound, ProviderRefused
+from services.errors import Conflicting, NotFound, ProviderRefused, TryLater
 from services.moves import begin, move
 from services.notifications import mark_processed, waiting_hints
 from services.orders import rfc3339
@@ -114,14 +114,23 @@ class Refunds:
     async def _asked_about(self, hint: base.RefundReport) -> bool:
         """True when WeChat has answered, also when it knows no such refund."""
         try:
-            report = await adapter_of(self._adapters, hint.adapter).query_refund(hint.out_refund_no)
-        except UnknownThere:
-            return True
-        except (PaymentError, ProviderRefused) as error:
-            logger.info("hint followed later ref=%s reason=%s", hint.out_refund_no, type(error).__name__)
+            await self.look_up(hint.adapter, hint.out_refund_no)
+        except (TryLater, ProviderRefused) as error:
+            logger.info("hint followed later ref=%s reason=%s", hint.out_refund_no, error.code)
             return False
-        await self._database.run(apply_refund_reports, [report], "query", int(self._now()))
         return True
+
+    async def look_up(self, adapter: str, out_refund_no: str) -> None:
+        """Ask about a refund that may not be ours, and record it. Raises TryLater, ProviderRefused."""
+        try:
+            report = await adapter_of(self._adapters, adapter).query_refund(out_refund_no)
+        except UnknownThere:
+            return
+        except Rejected as error:
+            raise ProviderRefused("gateway_refused", provider_code=error.code) from error
+        except PaymentError as error:
+            raise TryLater("gateway_unreachable") from error
+        await self._database.run(apply_refund_reports, [report], "query", int(self._now()))
 
     # --- one refund, carried on ---
 
