@@ -1,4 +1,4 @@
-"""Our tables against WeChat's bill of a day: what we missed is asked about and booked, what differs is put before a person.
+"""Our tables against WeChat's bill of a day: what we missed is asked about, what differs is put before a person.
 
 Reading a day twice gives the same rows. One process reads a day at a time, by a lease in the database.
 """
@@ -67,10 +67,10 @@ class Reconciliation:
                     continue
         return done
 
-    async def reconcile(self, day: str, progress: Progress = lambda done, total: None) -> Result:
-        """Raises Invalid("day_invalid"), Conflicting("bill_being_read"), TryLater("bill_not_ready"), ProviderRefused.
+    async def reconcile(self, day: str, progress: Progress | None = None) -> Result:
+        """``progress`` is told how many lines of how many have been read.
 
-        ``progress`` is told how many lines of how many have been read.
+        Raises Invalid("day_invalid"), Conflicting("bill_being_read"), TryLater("bill_not_ready"), ProviderRefused.
         """
         begins = _begins(day)
         if not await self._database.run(_claim, day, int(self._now())):
@@ -92,7 +92,7 @@ class Reconciliation:
         ready = (now - READY_AT).date()  # before half past ten, yesterday's is not asked for
         return [(ready - timedelta(days=back)).isoformat() for back in LOOK_BACK]
 
-    async def _load(self, day: str, folder: Path, progress: Progress) -> int:
+    async def _load(self, day: str, folder: Path, progress: Progress | None) -> int:
         try:
             bill = await self._adapters[self._default].download_bill(day, folder)
         except NotReady as error:
@@ -104,7 +104,8 @@ class Reconciliation:
         while chunk := list(islice(bill.lines, CHUNK)):
             await self._database.run(_keep, day, chunk)
             done += len(chunk)
-            progress(done, bill.count)
+            if progress:
+                progress(done, bill.count)
         return done
 
     async def _repair(self, day: str) -> None:
