@@ -1,4 +1,4 @@
-"""The calls of API v2: order, query, close, refund, and what comes back (v2.md 4 to 9, 12).
+"""The calls of API v2: order, query, close, refund, bill, and what comes back (v2.md 4 to 10, 12).
 
 Decides nothing about money: it sends what was composed, believes what verifies, and names every failure by what the
 caller may do next. It keeps no state.
@@ -6,11 +6,16 @@ caller may do next. It keeps no state.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
+from datetime import date
+from pathlib import Path
 
+from adapters import bill
 from adapters.base import (
     Attempt,
+    Bill,
     Check,
     CloseResult,
     Notification,
@@ -28,6 +33,8 @@ from adapters.transport import ClientCert, Response, Transport
 from adapters.wechat_v2 import answers, codec, reports
 from adapters.wechat_v2.codec import Fields
 from adapters.wechat_v2.config import WechatV2Config
+
+HEADERS = {"Content-Type": "text/xml; charset=utf-8", "Accept": "text/xml"}
 
 
 class WechatV2:
@@ -138,6 +145,21 @@ class WechatV2:
         with believing():
             return reports.refund_queried(fields, out_refund_no)
 
+    async def download_bill(self, day: str, folder: Path) -> Bill:
+        """v2.md 10. The answer is the bill itself, unsigned; its totals say whether it is whole."""
+        named = date.fromisoformat(day)
+        asked = self._about(bill_date=named.strftime("%Y%m%d"), bill_type="ALL", tar_type="GZIP")
+        target = folder / f"{self.name}-{named.isoformat()}.bill"
+        response = await self._transport.download(
+            "POST", self._url("/pay/downloadbill"), headers=HEADERS, body=self._signed(asked), target=target
+        )
+        _judge_status(response)
+        try:
+            _judge_bill(target)
+        except NotFound:
+            return bill.empty()
+        return await asyncio.to_thread(bill.read, target)
+
     def parse_notification(self, headers: Mapping[str, str], body: bytes, now: int) -> Notification:  # noqa: ARG002
         """Payment (signed) or refund (encrypted only). v2 signs neither headers nor a time, so both go unread."""
         if codec.is_refund_notice(body):
@@ -176,24 +198,21 @@ class WechatV2:
         certificate: ClientCert | None = None,
     ) -> Fields:
         """Sign in the way that the parameters name, send, and judge the answer in the order of v2.md 1."""
-        scheme = parameters["sign_type"]
-        fields = {**parameters, "nonce_str": self._nonce()[:32]}
-        fields["sign"] = codec.sign(fields, self._key, scheme)
-        base = (self._config.secapi_url if certificate else None) or self._config.base_url
+        url = self._url(path, self._config.secapi_url if certificate else None)
         response = await self._transport.request(
-            "POST",
-            base.rstrip("/") + path,
-            headers={"Content-Type": "text/xml; charset=utf-8", "Accept": "text/xml"},
-            body=codec.build(fields),
-            client_cert=certificate,
+            "POST", url, headers=HEADERS, body=self._signed(parameters), client_cert=certificate
         )
         return self._judge(response, parameters, table)
 
+    def _url(self, path: str, base: str | None = None) -> str:
+        return (base or self._config.base_url).rstrip("/") + path
+
+    def _signed(self, parameters: Fields) -> bytes:
+        fields = {**parameters, "nonce_str": self._nonce()[:32]}
+        return codec.build({**fields, "sign": codec.sign(fields, self._key, parameters["sign_type"])})
+
     def _judge(self, response: Response, asked: Fields, table: answers.Table) -> Fields:
-        if response.status == 429:
-            raise Throttled("HTTP 429")
-        if response.status != 200:
-            raise OutcomeUnknown(f"HTTP {response.status}")
+        _judge_status(response)
         with believing():
             fields = codec.read_answer(response.body, self._key, asked["sign_type"])
         for name in ("appid", "mch_id"):
@@ -205,6 +224,21 @@ class WechatV2:
         if fields.get("result_code") != "SUCCESS":
             raise answers.refusal(fields.get("err_code", ""), fields.get("err_code_des", ""), table)
         return fields
+
+
+def _judge_status(response: Response) -> None:
+    if response.status == 429:
+        raise Throttled("HTTP 429")
+    if response.status != 200:
+        raise OutcomeUnknown(f"HTTP {response.status}")
+
+
+def _judge_bill(target: Path) -> None:
+    """Raises what downloadbill failed with, if that is what came instead of a bill."""
+    with target.open("rb") as file, believing():
+        failure = codec.read_bill_failure(file.read(codec.MAX_XML))
+    if failure is not None:
+        raise answers.bill_refusal(failure.get("return_msg", ""), failure.get("error_code", ""))
 
 
 def _canonical(parameters: Fields) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from adapters.errors import Conflict, NotFound, OutcomeUnknown, PaymentError, Rejected, Throttled
+from adapters.errors import Conflict, NotFound, NotReady, OutcomeUnknown, PaymentError, Rejected, Throttled
 from adapters.judging import plain
 from adapters.text import tidy
 
@@ -91,3 +91,23 @@ def refusal(code: str, message: str, table: Table = TABLE) -> PaymentError:
     """The error for a signed ``result_code=FAIL``. A code that nobody documented is an unknown outcome."""
     kind = {plain(row): what for row, what in table.items()}.get(plain(code), OutcomeUnknown)
     return kind(tidy(message), code=tidy(code, 64))
+
+
+# downloadbill says no in ``return_msg``; the numbers beside it are not fixed (v2.md 10). Letters only, in lower case.
+BILL: Table = {
+    "nobillexist": NotFound,  # no trade that day
+    "billcreating": NotReady,
+    "signerror": Rejected,
+    "missingparameter": Rejected,
+    "invalidbilltype": Rejected,
+    "dataformaterror": Rejected,
+    "systemerror": OutcomeUnknown,
+    "compressgziperror": OutcomeUnknown,
+    "uncompressgziperror": OutcomeUnknown,
+}
+
+
+def bill_refusal(message: str, code: str) -> PaymentError:
+    """The error for downloadbill's unsigned ``return_code=FAIL``."""
+    letters = "".join(char for char in message.lower() if char.isalpha())
+    return BILL.get(letters, OutcomeUnknown)(tidy(message), code=tidy(code, 64))

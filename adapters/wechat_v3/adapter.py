@@ -1,4 +1,4 @@
-"""The calls of API v3: JSAPI order, query, close, refund, certificates, and what comes back (v3.md 3 to 13, 15, 16).
+"""The calls of API v3: JSAPI order, query, close, refund, bill, and what comes back (v3.md 3 to 16).
 
 Decides nothing about money: it sends what was composed, believes what verifies, and names every failure by what the
 caller may do next. Its only state is the platform keys.
@@ -6,17 +6,21 @@ caller may do next. Its only state is the platform keys.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from pydantic import SecretBytes
 
+from adapters import bill
 from adapters.base import (
     Attempt,
+    Bill,
     Check,
     CloseResult,
     Notification,
@@ -28,7 +32,7 @@ from adapters.base import (
     TradeReport,
     TradeStatus,
 )
-from adapters.errors import ConfigError, Conflict, NotFound, OutcomeUnknown, PaymentError, Rejected
+from adapters.errors import ConfigError, Conflict, Malformed, NotFound, OutcomeUnknown, PaymentError, Rejected
 from adapters.judging import believing, confirmed, ours, plain
 from adapters.text import fit, tidy
 from adapters.transport import Response, Transport
@@ -40,6 +44,7 @@ from adapters.wechat_v3.platform_keys import PlatformKeys
 BEIJING = timezone(timedelta(hours=8))
 ALARMING_SKEW = 60  # seconds between WeChat's clock and ours (money.md F60); from 300 on nothing verifies
 SOON = 30 * 86_400
+MAX_ERROR = 65_536  # bytes of an error answer to a download that are worth reading
 REFUNDS = "/v3/refund/domestic/refunds"
 
 
@@ -59,8 +64,8 @@ class WechatV3:
             raise ConfigError("WECHAT_V3_SERIAL_NO must be the hexadecimal serial number of the merchant certificate")
         self.appid = config.appid
         self.mchid = config.mchid
-        self._base_url = config.base_url.rstrip("/")
-        self._base_path = urlsplit(self._base_url).path
+        base = urlsplit(config.base_url.rstrip("/"))
+        self._origin, self._base_path = f"{base.scheme}://{base.netloc}", base.path
         self._serial_no = config.serial_no
         self._public_key_id = config.public_key_id
         self._api_key = SecretBytes(api_key(config))
@@ -161,6 +166,31 @@ class WechatV3:
             raise OutcomeUnknown("an answer about another refund")
         return report
 
+    async def download_bill(self, day: str, folder: Path) -> Bill:
+        """v3.md 14. A signed answer tells where the file is and its digest; the file itself is not signed."""
+        named = date.fromisoformat(day).isoformat()
+        try:
+            response = await self._send("GET", f"/v3/bill/tradebill?bill_date={named}&bill_type=ALL&tar_type=GZIP")
+            answer = self._judge(response, 200, answers.BILL)
+        except NotFound:
+            return bill.empty()
+        with believing():
+            sha1, url = codec.sha1(answer), codec.word(answer, "download_url", 2048)
+        target = folder / f"{self.name}-{named}.bill"
+        await self._download(url, target)
+        return await asyncio.to_thread(bill.read, target, sha1)
+
+    async def _download(self, url: str, target: Path) -> None:
+        """Our signature goes with it, so to nobody but WeChat. Path and query are signed as WeChat wrote them."""
+        if not url.startswith(f"{self._origin}/"):
+            raise Malformed("a bill that would be downloaded from somewhere else")
+        headers = {"Accept": "*/*", "Authorization": self._authorize("GET", url.removeprefix(self._origin), b"")}
+        response = await self._transport.download("GET", url, headers=headers, target=target)
+        if response.status != 200:
+            with target.open("rb") as file:
+                said = Response(response.status, response.headers, file.read(MAX_ERROR))
+            raise answers.refusal(said, answers.BILL)
+
     def parse_notification(self, headers: Mapping[str, str], body: bytes, now: int) -> Notification:
         """Verified over the body as received, then opened. ``now`` in epoch seconds."""
         key = self._api_key.get_secret_value()
@@ -207,12 +237,13 @@ class WechatV3:
 
     async def _send(self, method: str, target: str, body: bytes = b"", serial: str | None = None) -> Response:
         """Sign and send. What is signed are the path, the query and the bytes that go out."""
+        target = self._base_path + target
         headers = {"Accept": "application/json", "Authorization": self._authorize(method, target, body)}
         if body:
             headers["Content-Type"] = "application/json"
         if serial := serial or self._public_key_id:  # asks for an answer signed with this key (v3.md 7)
             headers["Wechatpay-Serial"] = serial
-        return await self._transport.request(method, self._base_url + target, headers=headers, body=body or None)
+        return await self._transport.request(method, self._origin + target, headers=headers, body=body or None)
 
     def _authorize(self, method: str, target: str, body: bytes) -> str:
         return codec.authorization(
@@ -220,7 +251,7 @@ class WechatV3:
             self._serial_no,
             self._private_key,
             method=method,
-            target=self._base_path + target,
+            target=target,
             timestamp=int(self._now()),
             nonce=self._nonce()[:32],
             body=body,
