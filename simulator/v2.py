@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from simulator import explain_v2, notices, numbers, v2fields, v2wire
 from simulator.clock import from_compact
-from simulator.ledger import CLOSED, NOTPAY, PAYERROR, SUCCESS, Order
+from simulator.ledger import CLOSED, NOTPAY, PAYERROR, REFUND, SUCCESS, Order
 from simulator.primitives import Forged
 from simulator.trade import Draft, Kind, Refusal
 from simulator.wire import GENUINE, Diagnosis, Message, Reply, Seal
@@ -22,7 +22,9 @@ from simulator.world import World
 Fields = dict[str, str]
 T = TypeVar("T")
 _XML = {"Content-Type": "text/xml; charset=utf-8"}
-_STATE_TEXTS = {SUCCESS: "支付成功", NOTPAY: "订单未支付", CLOSED: "订单已关闭", PAYERROR: "支付失败"}
+_STATE_TEXTS = {
+    SUCCESS: "支付成功", REFUND: "转入退款", NOTPAY: "订单未支付", CLOSED: "订单已关闭", PAYERROR: "支付失败"
+}  # fmt: skip
 _REFUSALS = {
     Kind.PAID: ("ORDERPAID", "该订单已支付"),
     Kind.CLOSED: ("ORDERCLOSED", "该订单已关闭"),

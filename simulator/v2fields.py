@@ -1,4 +1,4 @@
-"""The field tables of API v2 (v2.md 3, 4, 6, 7) and their check. Pure; it must not know orders or signatures."""
+"""The field tables of API v2 (v2.md 3, 4, 6 to 9) and their check. Pure; it must not know orders or signatures."""
 
 from __future__ import annotations
 
@@ -34,6 +34,10 @@ def _one_of(*allowed: str) -> Rule:
 def _amount(value: str) -> str | None:
     well = value.isascii() and value.isdigit() and value[0] != "0" and len(value) <= 10
     return None if well else "必须是大于0的整数，单位为分"
+
+
+def _count(value: str) -> str | None:
+    return None if value.isascii() and value.isdigit() else "必须是大于等于0的整数"
 
 
 def _moment(value: str) -> str | None:
@@ -93,6 +97,29 @@ ORDER_QUERY = _COMMON | {
 }
 
 CLOSE_ORDER = _COMMON | {"out_trade_no": Field(32, required=True, rule=rules.order_number_problem)}
+
+REFUND = _COMMON | {
+    "device_info": Field(32),
+    "transaction_id": Field(32),
+    "out_trade_no": Field(32, rule=rules.order_number_problem),
+    "out_refund_no": Field(64, required=True, rule=rules.refund_number_problem),
+    "total_fee": Field(10, required=True, rule=_amount),
+    "refund_fee": Field(10, required=True, rule=_amount),
+    "refund_fee_type": Field(8, rule=_one_of("CNY")),
+    "refund_desc": Field(80),
+    "refund_account": Field(30, rule=_one_of("REFUND_SOURCE_UNSETTLED_FUNDS", "REFUND_SOURCE_RECHARGE_FUNDS")),
+    "notify_url": Field(256, rule=_notify_url),
+    "op_user_id": Field(32),
+}
+
+REFUND_QUERY = _COMMON | {
+    "device_info": Field(32),
+    "transaction_id": Field(32),
+    "out_trade_no": Field(32, rule=rules.order_number_problem),
+    "out_refund_no": Field(64, rule=rules.refund_number_problem),
+    "refund_id": Field(32),
+    "offset": Field(10, rule=_count),
+}
 
 
 def check(fields: Mapping[str, str], table: Mapping[str, Field]) -> None:

@@ -21,6 +21,7 @@ class Message:
     headers: Mapping[str, str]
     body: bytes
     peer: str = "127.0.0.1"
+    client_certificate: bytes = b""  # DER, proven by the TLS handshake
 
     @property
     def path(self) -> str:
