@@ -47,9 +47,6 @@ def opened(sim, body):
     return dict(re.findall(r"<(\w+)><!\[CDATA\[(.*?)\]\]></\1>", text))
 
 
-OUTCOMES = [("SUCCESS", "SUCCESS"), ("ABNORMAL", "CHANGE"), ("CLOSED", "REFUNDCLOSE")]
-
-
 @pytest.mark.parametrize(("outcome", "_v2_name"), OUTCOMES)
 def test_v3(own_sim, merchant_site, outcome, _v2_name):
     sim = own_sim()
@@ -70,7 +67,9 @@ def test_v3(own_sim, merchant_site, outcome, _v2_name):
     sim.wait(lambda: sim.control("GET", "state")["pending_deliveries"] == 1)  # the payment's, whose address is far away
 
 
-@pytest.mark.parametrize(("outcome", "v2_name"), OUTCOMES)
+@pytest.mark.parametrize(
+    ("outcome", "v2_name"), [("SUCCESS", "SUCCESS"), ("ABNORMAL", "CHANGE"), ("CLOSED", "REFUNDCLOSE")]
+)
 def test_v2(own_sim, merchant_site, outcome, v2_name):
     sim = own_sim()
     sim.control("PUT", "refunds", {"next": outcome})
@@ -191,7 +190,7 @@ def test_made_to_measure(own_sim, merchant_site):
     broken = sim.notice(out_refund_no=three["out_refund_no"], signature="broken")
     with pytest.raises(InvalidSignature):
         sim.verify(broken.headers, broken.body)
-    with pytest.raises(ValueError, match=""):
+    with pytest.raises((ValueError, AssertionError)):
         opened(sim, sim.notice(out_refund_no=two["out_refund_no"], signature="broken").body)
     url = merchant_site.answer("/m", 204)
     sent = sim.control("POST", "notify", {"out_refund_no": three["out_refund_no"], "url": url, "times": 3})
