@@ -107,7 +107,8 @@ def _adapters(merchant: Merchant, transport: Transport, now: Clock, token: Token
     configs: dict[str, WechatV2Config | WechatV3Config] = {}
     who = (merchant.appid, merchant.mchid)
     if v2 := merchant.v2:
-        configs["wechat_v2"] = WechatV2Config(*who, v2.api_key, v2.sign_type, merchant.pay_url)
+        refunds = (v2.cert_file, v2.key_file, v2.secapi_url, v2.ca_file)
+        configs["wechat_v2"] = WechatV2Config(*who, v2.api_key, v2.sign_type, merchant.pay_url, *refunds)
     if v3 := merchant.v3:
         public = (v3.public_key or None, v3.public_key_id or None)
         configs["wechat_v3"] = WechatV3Config(*who, v3.api_key, v3.serial_no, v3.private_key, *public, merchant.pay_url)

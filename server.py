@@ -78,13 +78,17 @@ async def _stop(program: Program, server: tornado.httpserver.HTTPServer, runner:
     server.stop()
     try:
         async with asyncio.timeout(FINISH_WITHIN):
-            while in_flight:
-                await asyncio.sleep(0.02)
-            await runner.stop()
+            await asyncio.gather(runner.stop(), _answered())
+            await _answered()  # what came over kept connections while the jobs ended
     except TimeoutError:
         logger.warning("stopped with %d requests unfinished", len(in_flight))
     await server.close_all_connections()
     await program.close()
+
+
+async def _answered() -> None:
+    while in_flight:
+        await asyncio.sleep(0.02)
 
 
 def main() -> int:

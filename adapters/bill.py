@@ -13,6 +13,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -142,11 +143,21 @@ def _wrong(number: int, what: str, *, ended: bool) -> PaymentError:
 # --- what is in it ---
 
 
+@contextmanager
+def _named(number: int) -> Iterator[None]:
+    try:
+        yield
+    except Malformed as error:
+        raise Malformed(f"line {number}: {error}") from None
+
+
 def _walk(path: Path, limit: int) -> Iterator[BillLine]:
     for table, number, row in _rows(path, limit):
         if table == TOTALS_TABLE:
             return
-        yield _line(number, row)
+        with _named(number):
+            line = _line(row)
+        yield line
 
 
 def _check(path: Path, limit: int) -> int:
@@ -154,8 +165,9 @@ def _check(path: Path, limit: int) -> int:
     count, sums, totals = 0, Counter[str](), None
     for table, number, row in _rows(path, limit):
         if table < TOTALS_TABLE:
-            _line(number, row)
-            sums.update({column: _fen(row, (column,)) for column in SUMMED if column in row})
+            with _named(number):
+                _line(row)
+                sums.update({column: _fen(row, (column,)) for column in SUMMED if column in row})
             count += 1
         elif totals is None and table == TOTALS_TABLE:
             totals = row
@@ -182,14 +194,7 @@ def _figure(totals: Row, name: str) -> Decimal:
     return Decimal(totals[name])
 
 
-def _line(number: int, row: Row) -> BillLine:
-    try:
-        return _read_line(row)
-    except Malformed as error:
-        raise Malformed(f"line {number}: {error}") from None
-
-
-def _read_line(row: Row) -> BillLine:
+def _line(row: Row) -> BillLine:
     kind = KINDS.get(row.get("交易状态", ""))
     if kind is None:
         raise Malformed("交易状态 is not a documented one")

@@ -66,8 +66,10 @@ class Door(tornado.web.RequestHandler):
 
     def set_default_headers(self) -> None:
         self.clear_header("Server")
-        if self.request.method not in self.SUPPORTED_METHODS:
-            self.set_header("Connection", "close")  # Tornado answers without reading the body, and closes
+        # On the way out a client is sent elsewhere with its answer: one that kept its connection and went on asking
+        # would be cut off in the end. An unknown method Tornado answers without reading the body, and closes.
+        if self.services.leaving or self.request.method not in self.SUPPORTED_METHODS:
+            self.set_header("Connection", "close")
         self.set_header("Cache-Control", "no-store")
         self.set_header("X-Content-Type-Options", "nosniff")
 

@@ -9,7 +9,7 @@ from adapters.base import Reply
 from adapters.errors import BadSignature, Malformed, PaymentError, SignatureProbe
 from handlers.base import Door
 from handlers.metrics import NOTIFICATIONS
-from services.errors import DatabaseUnavailable, Refused
+from services.errors import DatabaseUnavailable, Invalid, Refused
 
 logger = logging.getLogger("pay.notify")
 
@@ -37,13 +37,12 @@ class NotifyHandler(Door):
         acknowledge = self.services.adapters[self._adapter].acknowledge
         try:
             await asyncio.wait_for(self._accept(), ANSWER_WITHIN)
-        except SignatureProbe:
-            return self._counted("probe", acknowledge("signature"))
-        except (BadSignature, Malformed) as error:
-            kind = "malformed" if isinstance(error, Malformed) else "forged"
-            if kind == "malformed":
-                logger.warning("authentic but not understood adapter=%s reason=%s", self._adapter, error.message)
-            return self._counted(kind, acknowledge("signature" if kind == "forged" else "malformed"))
+        except Malformed as error:
+            logger.warning("authentic but not understood adapter=%s reason=%s", self._adapter, error.message)
+            return self._counted("malformed", acknowledge("malformed"))
+        except (BadSignature, Invalid) as error:  # Invalid: longer than any notification, and left unread
+            probe = isinstance(error, SignatureProbe)
+            return self._counted("probe" if probe else "forged", acknowledge("signature"))
         except (Refused, DatabaseUnavailable, PaymentError, TimeoutError) as error:
             logger.warning("not acknowledged adapter=%s reason=%s", self._adapter, type(error).__name__)
             return self._counted("unavailable", acknowledge("unavailable"))

@@ -21,14 +21,19 @@ TIME = {"type": "string", "format": "date-time"}
 TEXT = {"type": "string"}
 
 
-def _object(**properties: Any) -> dict[str, Any]:
-    return {"type": "object", "required": list(properties), "properties": properties}
+def _object(optional: dict[str, Any] | None = None, **properties: Any) -> dict[str, Any]:
+    return {"type": "object", "required": list(properties), "properties": {**properties, **(optional or {})}}
 
 
 ITEM = _object(product_id=TEXT, title=TEXT, price_fen=FEN, quantity={"type": "integer", "minimum": 1})
+FIELD = {**TEXT, "description": "what in the request was refused, where it is one thing"}
 STATUS = {"type": "string", "enum": ["pending", "paid", "closed", "partially_refunded", "refunded"]}
 SCHEMAS = {
-    "Error": _object(error=_object(code={"type": "string", "enum": sorted(WORDS)}, message=TEXT, request_id=TEXT)),
+    "Error": _object(
+        error=_object(
+            optional={"field": FIELD}, code={"type": "string", "enum": sorted(WORDS)}, message=TEXT, request_id=TEXT
+        )
+    ),
     "Ticket": _object(token=TEXT, expires_in={"type": "integer", "description": "seconds"}),
     "Product": _object(
         id=TEXT, title=TEXT, title_en=TEXT, description=TEXT, description_en=TEXT, price_fen=FEN, picture=TEXT

@@ -42,6 +42,7 @@ class Pictures(tornado.web.StaticFileHandler):
     def set_default_headers(self) -> None:
         self.set_header("Content-Security-Policy", PICTURE_POLICY)
         self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Cache-Control", "no-cache")  # asked for again each time: an upgrade never mixes old and new
         self.clear_header("Server")
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:

@@ -185,6 +185,8 @@ function createShop({ wx, baseUrl, now = Date.now, wait = sleep, language = () =
 
   const order = orderNo => again(() => call('GET', path(orderNo)))
   const orders = () => again(() => call('GET', '/api/orders')).then(answer => answer.orders)
+
+  /** The server asks WeChat now; the order as it then is. `order` only reads what is known. */
   const sync = orderNo => again(() => call('POST', path(orderNo, '/sync'), { data: {} }))
 
   /** The user's own cancel. Resolves to the order, which stays `pending` until WeChat has confirmed. */
@@ -276,7 +278,7 @@ function createShop({ wx, baseUrl, now = Date.now, wait = sleep, language = () =
 
 /** 'requestPayment:fail cancel' -> 'cancel', 'requestPayment:ok' -> 'ok', 'login:fail (no network)' -> '(no network)'. */
 function reasonOf(errMsg) {
-  return String(errMsg || '').replace(/^\w+:(fail\s*)?/, '').trim() || 'fail'
+  return String(errMsg || '').replace(/^\w+:(fail)?/, '').trim() || 'fail'
 }
 
 /** It must differ from this user's other keys, and need not be secret: time and chance are enough. */

@@ -64,6 +64,7 @@ class Database:
         self._pending = 0
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="db")
         self._local = threading.local()
+        self._broken = 0  # connections that broke so far, in any thread
         proxy.initialize(self._peewee)
 
     async def run(self, fn: Callable[..., T], *args: object) -> T:
@@ -137,10 +138,13 @@ class Database:
             self._discard()  # a broken connection has rolled back by itself
 
     def _checkout(self) -> None:
+        """Look before use at a connection that was long idle, or that saw another thread's break: the database may
+        have been restarted, and each thread would find that out by failing somebody's request."""
         now = time.monotonic()
-        idle = now - getattr(self._local, "used", now)
-        self._local.used = now
-        if idle > IDLE_SECONDS and not self._peewee.is_closed() and not self._peewee.is_connection_usable():
+        used, seen = getattr(self._local, "last", (now, self._broken))
+        self._local.last = (now, self._broken)
+        suspect = now - used > IDLE_SECONDS or seen != self._broken
+        if suspect and not self._peewee.is_closed() and not self._peewee.is_connection_usable():
             self._discard()
         try:
             self._peewee.connect(reuse_if_open=True)
@@ -149,6 +153,7 @@ class Database:
 
     def _discard(self) -> None:
         """Drop this thread's connection without another word on it: its state is not known."""
+        self._broken += 1
         connection = None if self._peewee.is_closed() else self._peewee.connection()
         self._peewee.dispose()
         if connection is not None:

@@ -77,6 +77,7 @@ class Closing:
         if not await self._database.read(
             _old_enough, question.out_trade_no, int(self._now()), adapter.close_wait_seconds
         ):
+            await self._asking.ask(question)  # too young to be closed; paid, perhaps
             return
         try:
             result = await adapter.close(question.out_trade_no)

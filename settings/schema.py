@@ -42,6 +42,13 @@ class Settings(BaseSettings):
     )
     wechat_v2_key_file: Path | None = Field(None, description="its private key (`apiclient_key.pem`)")
 
+    wechat_v2_secapi_url: str = Field(
+        "", description="where v2 refunds go, if not to `WECHAT_PAY_URL` (the simulator's)"
+    )
+    wechat_v2_secapi_ca_file: Path | None = Field(
+        None, description="whom to trust there, if not the system's authorities"
+    )
+
     wechat_v3_api_key: SecretStr = Field(SecretStr(""), description="APIv3 key, 32 bytes")
     wechat_v3_serial_no: str = Field("", description="serial number of the merchant API certificate")
     wechat_v3_private_key_file: Path | None = Field(None, description="merchant API private key (`apiclient_key.pem`)")

@@ -149,7 +149,7 @@ def _no_certificate() -> Reply:
 def _answer(world: World, message: Message, route: Route, parts: tuple[str, ...], rule: Rule | None) -> Reply:
     """The operation's reply, or what the fault makes of it."""
     if rule and rule.fault in NOT_DONE:
-        return _instead(world, route.op, rule)
+        return _instead(world, message, route.op, rule)
     world.refunds.forced = REFUND_OUTCOMES.get(rule.fault) if rule else None
     reply = route.serve(world, message, parts, rule.seal if rule else GENUINE)
     if rule is None:
@@ -163,13 +163,13 @@ def _answer(world: World, message: Message, route: Route, parts: tuple[str, ...]
     return reply
 
 
-def _instead(world: World, op: str, rule: Rule) -> Reply:
+def _instead(world: World, message: Message, op: str, rule: Rule) -> Reply:
     """What is answered when nothing is done."""
     match rule.fault:
         case "system_error":
             return _system_error(op)
         case "frequency_limited":
-            return _frequency_limited(world, op)
+            return _frequency_limited(world, message, op)
         case "error":
             return _error(world, op, rule)
         case "html":
@@ -200,9 +200,9 @@ def _system_error(op: str) -> Reply:
     return login.refusal(-1)
 
 
-def _frequency_limited(world: World, op: str) -> Reply:
+def _frequency_limited(world: World, message: Message, op: str) -> Reply:
     if op.startswith("v2"):
-        return v2.refusal(world, "FREQUENCY_LIMITED", "频率限制")
+        return v2.throttled(world, message)
     if op.startswith("v3"):
         return v3.refusal(v3.Refused(429, "FREQUENCY_LIMITED", "频率超限"))
     return login.refusal(45011)

@@ -349,6 +349,9 @@ class MariaDb:
             *user,
         ]
         self.process = Process(command, folder / "mariadbd.log")
+        self.start()
+
+    def start(self) -> None:
         self.process.start(self._up, 30)
 
     @staticmethod

@@ -81,7 +81,7 @@ class _Lane:
             answer = await asyncio.wait_for(self._answer(), 20)
         except (OSError, asyncio.IncompleteReadError):
             answer = CUT
-        if answer is CUT or b"connection: close" in answer.head.lower():
+        if answer is CUT or _closing(answer):
             self.close()
             await self.open()
         return answer
@@ -91,3 +91,9 @@ class _Lane:
         status = int(head[9:12])
         fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
         return Answer(status, head, await self._reader.readexactly(int(fields.get(b"content-length", 0))))
+
+
+def _closing(answer: Answer) -> bool:
+    """Said so; or a 400 of Tornado's own, which has no headers and is its last word."""
+    head = answer.head.lower()
+    return b"connection: close" in head or (answer.status == 400 and b"content-length" not in head)

@@ -110,7 +110,7 @@ def read_answer(body: bytes, api_key: str, scheme: str) -> Fields:
 
     OutcomeUnknown for the unsigned failures of v2.md 1 and 2.3, which prove nothing; else BadSignature or Malformed.
     """
-    fields = parse_flat(body, "xml")
+    fields = _parse_flat(body, "xml")
     if fields.get("return_code") == "FAIL":
         raise OutcomeUnknown(tidy(fields.get("return_msg")), code="FAIL")
     if not fields.get("sign") and fields.get("err_code") == "SYSTEMERROR":
@@ -126,7 +126,7 @@ def read_notification(body: bytes, api_key: str) -> Signed:
 
     Whether that scheme is the order's own is for the caller to compare. Raises BadSignature, Malformed.
     """
-    fields = parse_flat(body, "xml")
+    fields = _parse_flat(body, "xml")
     scheme = fields.get("sign_type") or {32: MD5, 64: HMAC_SHA256}.get(len(fields.get("sign", "")), "")
     if scheme not in (MD5, HMAC_SHA256):
         raise BadSignature("unknown sign type")
@@ -142,20 +142,20 @@ def read_bill_failure(head: bytes) -> Fields | None:
     A failure has neither ``sign`` nor ``result_code``, and its number is called ``error_code``. Raises BadSignature.
     """
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    return parse_flat(text, "xml") if text.startswith(b"<") else None
+    return _parse_flat(text, "xml") if text.startswith(b"<") else None
 
 
 def is_refund_notice(body: bytes) -> bool:
     """Refund notices carry no ``sign`` but ``req_info``: which of the two readers to use. Says nothing of truth."""
-    fields = parse_flat(body, "xml")
+    fields = _parse_flat(body, "xml")
     return "req_info" in fields and "sign" not in fields
 
 
 def read_refund_notice(body: bytes, api_key: str) -> Fields:
     """The decrypted fields of a refund notice (v2.md 12.2). ECB protects nothing: a hint to ask, never evidence."""
-    outer = parse_flat(body, "xml")
+    outer = _parse_flat(body, "xml")
     plain = decrypt(outer.get("req_info", ""), refund_key(api_key))
-    return parse_flat(plain, "root")
+    return _parse_flat(plain, "root")
 
 
 def refund_key(api_key: str) -> bytes:
@@ -213,7 +213,7 @@ def beijing(seconds: int) -> str:
 # --- XML, flat and strict (v2.md 3, money.md F25) ---
 
 
-def parse_flat(body: bytes, root: str) -> dict[str, str]:
+def _parse_flat(body: bytes, root: str) -> dict[str, str]:
     """The exact text of every child of ``root``. Raises BadSignature: what has no such form has no signature either."""
     reader = _FlatReader(root)
     try:

@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any, NoReturn
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -191,7 +191,7 @@ def _certificate(item: Object, api_key: bytes) -> Certificate:
     try:
         certificate = x509.load_pem_x509_certificate(pem)
         key = certificate.public_key()
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         raise Malformed("not a certificate") from None
     serial = word(item, "serial_no", 64)
     if not isinstance(key, RSAPublicKey) or f"{certificate.serial_number:X}" != serial.upper().lstrip("0"):

@@ -114,7 +114,13 @@ function announce(text) {
 
 const actions = {
   go,
-  reload,
+
+  retry() {
+    state.notice = null
+    return reload()
+  },
+
+  ask: () => act('ask', async () => show(await shop.sync(state.order.order_no))),
 
   change(product, by) {
     const quantity = Math.min(MOST_OF_ONE, Math.max(0, (state.basket.get(product.id) || 0) + by))

@@ -27,7 +27,7 @@ function skeletons() {
 }
 
 export function retry(actions) {
-  return h('button', { class: 'wide', type: 'button', 'data-testid': 'retry', onclick: actions.reload }, t('retry'))
+  return h('button', { class: 'wide', type: 'button', 'data-testid': 'retry', onclick: actions.retry }, t('retry'))
 }
 
 function card(product, quantity, actions) {

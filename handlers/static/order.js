@@ -96,7 +96,7 @@ function facts(order) {
 
 function moreActions(status, actions) {
   if (status === 'pending' || status === 'closing') {
-    return h('button', { class: 'quiet', type: 'button', 'data-testid': 'again', onclick: actions.reload }, icon('reload'), t('again'))
+    return h('button', { class: 'quiet', type: 'button', 'data-testid': 'ask', onclick: actions.ask }, icon('reload'), t('ask'))
   }
   return h('button', { class: 'wide', type: 'button', 'data-testid': 'to-shop', onclick: () => actions.go('#/') }, t('to_shop'))
 }

@@ -30,11 +30,11 @@ PREPAID = {**V2_OK, "trade_type": "JSAPI", "prepay_id": "wx01"}
 PAID = {**known.V2_PAID, "trade_state": "SUCCESS"}
 
 
-def drive(make, script, use, *, base="", **options):
+def drive(make, script, use, *, base="", tls=None, **options):
     """What ``use(adapter)`` gives or raises against the script, and the requests that the server saw."""
 
     async def run():
-        async with wire(script) as server:
+        async with wire(script, tls) as server:
             transport = Transport()
             try:
                 return await use(make(transport, base_url=server.url + base, **options)), server.requests

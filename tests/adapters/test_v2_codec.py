@@ -29,7 +29,7 @@ PAID = known.v2_xml(known.v2_signed(known.V2_PAID))
 
 @given(FIELDS)
 def test_what_is_built_is_read_again_exactly(fields):
-    assert codec.parse_flat(codec.build(fields), "xml") == fields
+    assert codec._parse_flat(codec.build(fields), "xml") == fields
 
 
 @given(FIELDS.filter(bool))
@@ -42,7 +42,7 @@ def test_cdata_cannot_be_closed_from_inside():
     attack = "tea]]></body><total_fee>1</total_fee><body><![CDATA["
     fields = {"body": attack, "total_fee": "100"}
     built = codec.build(fields)
-    assert codec.parse_flat(built, "xml") == fields
+    assert codec._parse_flat(built, "xml") == fields
     assert xmltodict.parse(built)["xml"]["total_fee"] == "100"
 
 
@@ -228,6 +228,8 @@ def flat(inner: str, before: str = "") -> bytes:
         flat("<a>1</a><a>2</a>"),
         flat("<a>1</a><b/><a>1</a>"),
         flat("<a><b>1</b></a>"),
+        flat("<a><b/></a>"),
+        flat("<a>1<b></b></a>"),
         flat("<a x='1'>1</a>"),
         b"<xml x='1'><a>1</a></xml>",
         flat("<a>1<!-- -->2</a>"),
@@ -259,7 +261,7 @@ def flat(inner: str, before: str = "") -> bytes:
 )
 def test_whatever_is_not_flat_is_refused(body):
     with pytest.raises(BadSignature):
-        codec.parse_flat(body, "xml")
+        codec._parse_flat(body, "xml")
 
 
 @pytest.mark.parametrize(
@@ -278,7 +280,7 @@ def test_whatever_is_not_flat_is_refused(body):
     ],
 )
 def test_values_are_exact(body, fields):
-    assert codec.parse_flat(body, "xml") == fields
+    assert codec._parse_flat(body, "xml") == fields
 
 
 def test_a_refund_notice_is_known_by_what_it_carries():

@@ -27,7 +27,7 @@ def database_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'pay.db'}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:

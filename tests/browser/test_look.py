@@ -11,8 +11,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenShop
 from tests.browser.shop_page import ShopPage
-from tests.conftest import Start
-from tests.harness import V3, Server
+from tests.harness import V3, Server, Simulator
 
 MEASURE = (Path(__file__).parent / "contrast.js").read_text("utf-8")
 OVERFLOW = """
@@ -23,9 +22,14 @@ OVERFLOW = """
 """
 
 
-@pytest.fixture
-def server(start_server: Start) -> Server:
-    return start_server(**V3.environ)
+@pytest.fixture(scope="module")
+def server(shared_simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One for all: these tests look at the page, not at what it leaves behind."""
+    folder = tmp_path_factory.mktemp("look")
+    server = Server(folder, shared_simulator, f"sqlite:///{folder / 'pay.db'}", **V3.environ).start()
+    yield server
+    server.close()
+    assert server.surprises() == []
 
 
 def views(shop: ShopPage) -> Iterator[str]:

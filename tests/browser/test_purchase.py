@@ -61,6 +61,44 @@ def test_the_notification_alone_moves_the_order(v3_server: Server, open_shop: Op
     shop.is_status("paid")
 
 
+def test_a_lost_notification_is_no_loss(v3_server: Server, simulator: Simulator, open_shop: OpenShop) -> None:
+    simulator.put("faults", [{"op": "notify*", "fault": "drop"}])
+    shop = open_shop(v3_server, width=1440, height=900)
+    shop.order("mug")
+    shop.pay()
+    expect(shop.at("step-notify")).to_contain_text("own query was faster")
+
+
+def test_what_only_the_phone_says_is_not_believed(v3_server: Server, simulator: Simulator, open_shop: OpenShop) -> None:
+    """No notification, and no answer to a query: the phone knows of a payment, the server does not yet."""
+    faults = [{"op": "notify*", "fault": "drop"}, {"op": "v3.query", "fault": "system_error"}]
+    simulator.put("faults", faults)
+    shop = open_shop(v3_server)
+    shop.expected.append("503")
+    shop.order("mug")
+    shop.open_cashier()
+    shop.type_password()
+    expect(shop.at("notice")).to_contain_text("not known yet", timeout=40_000)
+    shop.is_status("pending")
+    simulator.clear_faults()
+    shop.at("ask").click()
+    shop.is_status("paid")
+    expect(shop.at("notice")).to_have_count(0)
+
+
+def test_what_did_not_come_can_be_asked_for_again(v3_server: Server, open_shop: OpenShop) -> None:
+    shop = open_shop(v3_server)
+    expect(shop.at("product-latte")).to_be_visible()
+    assert v3_server.process.stop() == 0
+    shop.expected.append("ERR_CONNECTION_REFUSED")
+    shop.at("my-orders").click()
+    expect(shop.at("notice")).to_contain_text("No answer from the shop")
+    v3_server.start()
+    shop.at("retry").click()
+    expect(shop.page.locator(".nothing")).to_contain_text("No orders yet")
+    expect(shop.at("notice")).to_have_count(0)
+
+
 def test_cancels_then_pays(v3_server: Server, tables: Tables, open_shop: OpenShop) -> None:
     shop = open_shop(v3_server)
     order_no = shop.order("croissant")

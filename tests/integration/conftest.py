@@ -19,14 +19,24 @@ def shop(shared_simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture(scope="module", params=["sqlite", "mariadb"])
-def trio(
-    request: pytest.FixtureRequest, shared_simulator: Simulator, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Trio]:
+def each_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A fresh, empty database of each kind, for a module."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path_factory.mktemp('database') / 'pay.db'}"
+    mariadb: MariaDb = request.getfixturevalue("mariadb")
+    return mariadb.create()
+
+
+@pytest.fixture(scope="module")
+def trio(each_database: str, shared_simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trio]:
     """One server for each way to pay, all on one database of each kind."""
+    with Trio(tmp_path_factory.mktemp("trio"), shared_simulator, each_database) as fleet:
+        yield fleet.open()
+
+
+@pytest.fixture(scope="module")
+def sqlite_trio(shared_simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trio]:
+    """The same on SQLite alone, for what does not depend on the database."""
     folder = tmp_path_factory.mktemp("trio")
-    url = f"sqlite:///{folder / 'pay.db'}"
-    if request.param == "mariadb":
-        mariadb: MariaDb = request.getfixturevalue("mariadb")
-        url = mariadb.create()
-    with Trio(folder, shared_simulator, url) as fleet:
+    with Trio(folder, shared_simulator, f"sqlite:///{folder / 'pay.db'}") as fleet:
         yield fleet.open()

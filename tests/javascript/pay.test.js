@@ -75,6 +75,25 @@ describe('login', () => {
   it('says why when wx.login fails', async () => {
     phone.loginFails = true
     await assert.rejects(shopOf().login(), { code: 'login_failed', message: 'WeChat login failed: no network' })
+    assert.equal(phone.codes, 1)
+  })
+
+  it('does not throw away what a neighbour has just renewed', async () => {
+    const shop = shopOf()
+    const order = await shop.createOrder(ITEMS)
+    server.tokens.clear()
+    server.holdBack['GET /api/orders'] = 60 // its refusal arrives when the other request has the new token already
+    await Promise.all([shop.orders(), shop.order(order.order_no)])
+    assert.equal(phone.codes, 2)
+  })
+
+  it('keeps no token that the server has refused', async () => {
+    const shop = shopOf()
+    await shop.login()
+    server.tokens.clear()
+    phone.loginFails = true
+    await assert.rejects(shop.orders(), { code: 'login_failed' })
+    assert.equal(phone.store.size, 0)
   })
 
   it('works without storage', async () => {
@@ -145,6 +164,13 @@ describe('orders', () => {
     const shop = shopOf()
     const { order_no: no } = await shop.createOrder(ITEMS)
     assert.equal((await shop.close(no)).status, 'closed')
+  })
+
+  it('has the server ask WeChat', async () => {
+    const shop = shopOf()
+    const { order_no: no } = await shop.createOrder(ITEMS)
+    assert.equal((await shop.sync(no)).order_no, no)
+    assert.equal(server.count(`POST /api/orders/${no}/sync`), 1)
   })
 
   it('asks for messages in the language that is set', async () => {

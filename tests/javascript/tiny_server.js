@@ -15,6 +15,7 @@ class TinyServer {
     this.usedCodes = new Set()
     this.cutAfter = {} // 'POST /api/orders': n -> do the work n times, but hang up instead of answering
     this.answerWith = {} // 'POST /api/orders/1/pay': [{status, body}, ...] -> given instead of doing the work
+    this.holdBack = {} // 'GET /api/orders': ms -> the answer, once it is made, is that late
     this.expiresIn = 7200
   }
 
@@ -47,6 +48,7 @@ class TinyServer {
       this.cutAfter[line] -= 1
       return request.socket.destroy()
     }
+    if (this.holdBack[line]) await new Promise(resolve => setTimeout(resolve, this.holdBack[line]))
     response.writeHead(status, { 'Content-Type': 'application/json' })
     response.end(typeof body === 'string' ? body : JSON.stringify(body))
   }

@@ -239,8 +239,13 @@ def test_answers_gone_wrong_v2(sim, fault):
     assert (error["return_code"], error["result_code"], error["err_code"]) == ("SUCCESS", "FAIL", "SYSTEMERROR")
     assert not {"sign", "appid", "mch_id"} & error.keys()
     assert not known(sim, order)
+    for sign_type in ("MD5", "HMAC-SHA256"):
+        fault("v2.prepay", "frequency_limited")
+        throttled = sim.v2("unifiedorder", order | {"sign_type": sign_type}).xml
+        assert throttled["err_code"] == "FREQUENCY_LIMITED"
+        assert throttled.pop("sign") == sim.keyed(throttled, sign_type)
     fault("v2.prepay", "frequency_limited")
-    assert sim.v2("unifiedorder", order).xml["err_code"] == "FREQUENCY_LIMITED"
+    assert b"FREQUENCY_LIMITED" in sim.call("POST", "/pay/unifiedorder", b"no xml").body
 
 
 def test_signatures_gone_wrong(sim, fault):
