@@ -47,6 +47,7 @@ class Program:
     """One process's parts. ``close`` in the order in which they depend on each other."""
 
     settings: Settings
+    merchant: Merchant  # held as long as the program: the simulator's key files go with it
     services: Services
     transport: Transport
 
@@ -99,7 +100,7 @@ def build(
         reconciliation=Reconciliation(database, adapters, default, asking, refunds, now),
         now=now,
     )
-    return Program(settings, services, transport)
+    return Program(settings, merchant, services, transport)
 
 
 def _adapters(merchant: Merchant, transport: Transport, now: Clock, token: Token) -> Adapters:

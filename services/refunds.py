@@ -146,7 +146,7 @@ class Refunds:
         except Rejected as error:
             await self._database.run(_record_refusal, task.out_refund_no, str(error), int(self._now()))
         except (PaymentError, ProviderRefused) as error:
-            logger.info("refund asked again later out_refund_no=%s reason=%s", task.out_refund_no, type(error).__name__)
+            logger.info("refund asked again later out_refund_no=%s reason=%s", task.out_refund_no, error)
             await self._database.run(_record_unknown, task.out_refund_no, int(self._now()))
         else:
             await self._database.run(apply_refund_reports, [report], "refund", int(self._now()))
