@@ -13,12 +13,13 @@ from pathlib import Path
 from adapters.errors import ConfigError
 from adapters.transport import Transport
 from bootstrap import ROOT, Program, build, configure_logging, find_merchant
+from jobs.runner import Runner
 from services.catalogue import CatalogueError
 from services.errors import DatabaseUnavailable, Refused
 from services.explain import explain
 from services.refunds import Wanted
 from settings import Settings, SettingsError, load
-from supervisor import Child, supervise
+from supervisor import Child, supervise, told_to_stop
 
 Command = Callable[[Program, argparse.Namespace], Awaitable[int]]
 
@@ -68,6 +69,15 @@ async def tell(program: Program, args: argparse.Namespace) -> int:
 async def catalogue(program: Program, args: argparse.Namespace) -> int:
     count = await asyncio.to_thread(program.services.catalogue.replace, args.file)
     print(f"{count} products are for sale")
+    return 0
+
+
+async def jobs(program: Program, _: argparse.Namespace) -> int:
+    """The jobs apart from any server: asking, closing, refunds, bills, keys. Any number may run; work is claimed."""
+    runner = Runner(program.services)
+    await runner.start()
+    await told_to_stop()
+    await runner.stop()
     return 0
 
 
@@ -127,6 +137,7 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("run", help="the server and, if no merchant is configured, the simulator (make run)")
     commands.add_parser("migrate", help="bring the database's tables up to date").set_defaults(call=migrate)
     commands.add_parser("doctor", help="check database, keys, clock and network").set_defaults(call=doctor)
+    commands.add_parser("jobs", help="run the jobs apart from any server, until stopped").set_defaults(call=jobs)
     for name, call, words in (
         ("query", query, "ask WeChat about an order's payments, and apply the answer"),
         ("close", close, "close an order: at WeChat first, here on proof"),

@@ -23,6 +23,16 @@ class Child:
     ready: Callable[[], Awaitable[None]] | None = None
 
 
+async def told_to_stop() -> None:
+    """Returns at the first SIGINT or SIGTERM; a second one ends the process at once."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().remove_signal_handler(number)
+
+
 async def supervise(children: Sequence[Child], announce: str = "") -> int:
     """Exit code: 0 if asked to stop, else that of the child that ended first."""
     stop = asyncio.Event()

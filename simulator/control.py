@@ -18,6 +18,7 @@
                              "balance_fen"?: what the merchant has left for them, null for always enough}
     POST   /_sim/refund      {"out_trade_no", "amount_fen", "reason"?, "notify_url"?} -> {"refund"}: one made in the
                              merchant platform, without the API; refused as the API would
+    GET, PUT, DELETE /_sim/bill     errors planted in the trade bills, with the known answers; see ``planting``
     GET, PUT /_sim/keys      {"notify_key"?: as_ordered | public_key | certificate | alternate,
                              "platform_certificates"?: false for a merchant that has none}
     POST   /_sim/notify      makes an authentic notification to measure; see ``notify``
@@ -36,7 +37,7 @@ from urllib.parse import urlsplit
 
 from tornado.web import RequestHandler
 
-from simulator import cashier, console, notify, rules, v3wire
+from simulator import cashier, console, notify, planting, rules, v3wire
 from simulator.door import explained
 from simulator.faults import PlanRefused
 from simulator.keys import NOTIFY_KEYS
@@ -51,7 +52,7 @@ class ControlRefused(Exception):
     """The control was not understood; the text says what to send."""
 
 
-_REFUSALS = (ControlRefused, PlanRefused, notify.NotifyRefused, console.ConsoleRefused)
+_REFUSALS = (ControlRefused, PlanRefused, notify.NotifyRefused, console.ConsoleRefused, planting.PlantingRefused)
 
 
 class ControlHandler(RequestHandler):
@@ -260,6 +261,19 @@ class RefundHandler(ControlHandler):
         self.answer({"refund": dataclasses.asdict(made)})
 
 
+class BillHandler(ControlHandler):
+    def get(self) -> None:
+        self.answer(planting.published(self.world.bills, self.get_query_argument("day", "")))
+
+    def put(self) -> None:
+        self.world.bills.plan = planting.plan(self.body(*planting.NAMES))
+        self.get()
+
+    def delete(self) -> None:
+        self.world.bills.plan = planting.plan({})
+        self.get()
+
+
 class NothingHandler(ControlHandler):
     """Any other /_sim path."""
 
@@ -289,6 +303,7 @@ def routes(world: World) -> list[tuple[str, type[RequestHandler], dict[str, Any]
         ("/_sim/clock", ClockHandler, here),
         ("/_sim/refunds", RefundTermsHandler, here),
         ("/_sim/refund", RefundHandler, here),
+        ("/_sim/bill", BillHandler, here),
         ("/_sim/keys", KeysHandler, here),
         ("/_sim/notify", NotifyHandler, here),
         ("/_sim/.*", NothingHandler, here),

@@ -42,10 +42,10 @@ class WeChatHandler(RequestHandler):
         self.world.refunds.settle()
         route, parts = routes.find(message.path)
         if route is None or (route.methods and message.method not in route.methods):
-            self._refuse(message, "unknown", _not_found(message, route))
+            await self._refuse(message, "unknown", _not_found(message, route))
             return
         if route.certified and not tls.is_the_merchants(self.world.merchant, message.client_certificate):
-            self._refuse(message, route.op, _no_certificate())
+            await self._refuse(message, route.op, _no_certificate())
             return
         rule = self.world.faults.pick(route.op)
         reply = _answer(self.world, message, route, parts, rule)
@@ -57,7 +57,7 @@ class WeChatHandler(RequestHandler):
         elif rule and rule.fault == "truncate":
             await self._write_half(reply)
         else:
-            self._write(reply)
+            await self._write(reply)
 
     get = head = post = delete = patch = put = options = _serve
 
@@ -67,11 +67,11 @@ class WeChatHandler(RequestHandler):
         certificate = self.request.get_ssl_certificate(binary_form=True)
         return certificate if isinstance(certificate, bytes) else b""
 
-    def _refuse(self, message: Message, op: str, reply: Reply) -> None:
+    async def _refuse(self, message: Message, op: str, reply: Reply) -> None:
         self._remember(message, op, reply)
-        self._write(reply)
+        await self._write(reply)
 
-    def _write(self, reply: Reply) -> None:
+    async def _write(self, reply: Reply) -> None:
         self.clear()
         self.clear_header("Content-Type")
         self.set_header("Date", format_timestamp(self.world.clock.wire()))
@@ -82,7 +82,10 @@ class WeChatHandler(RequestHandler):
             self.set_header("X-Sim-Explain", explained(self.world, reply.diagnosis))
         if reply.body and reply.status != 204:
             self.write(reply.body)
-        self.finish()
+        for piece in reply.pieces or ():
+            self.write(piece)
+            await self.flush()
+        await self.finish()
 
     async def _write_half(self, reply: Reply) -> None:
         """The head promises the whole body, half of it comes, then the connection closes."""
@@ -154,6 +157,7 @@ def _answer(world: World, message: Message, route: Route, parts: tuple[str, ...]
     reply = route.serve(world, message, parts, rule.seal if rule else GENUINE)
     if rule is None:
         return reply
+    reply = reply.held()
     if rule.fault == "http_500_after":
         return _bad_gateway()
     if rule.fault == "tamper":

@@ -177,6 +177,8 @@ def _rule(index: int, values: Any) -> Rule:
 
 def tampered(body: bytes, rule: Rule) -> bytes:
     """The body with one value changed: the element or key ``rule.field``, or the first digit found without one."""
+    if body.startswith(b"\x1f\x8b"):  # packed: a byte in the middle
+        return body[: len(body) // 2] + bytes([body[len(body) // 2] ^ 1]) + body[len(body) // 2 + 1 :]
     text = body.decode("utf-8")
     if not rule.field:
         return re.sub(r"[0-9]", lambda m: str((int(m[0]) + 1) % 10), text, count=1).encode("utf-8")

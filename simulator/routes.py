@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from simulator import login, v2, v2refunds, v3, v3refunds
+from simulator import login, v2, v2bills, v2refunds, v3, v3bills, v3refunds
 from simulator.wire import Message, Reply, Seal
 from simulator.world import World
 
@@ -41,6 +41,10 @@ ROUTES = (
     _v2("/pay/closeorder", "v2.close", v2.close),
     _v2("/secapi/pay/refund", "v2.refund", v2refunds.refund, certified=True),
     _v2("/pay/refundquery", "v2.refund_query", v2refunds.query),
+    Route(re.compile("/pay/downloadbill"), "v2.bill", (), lambda w, m, _p, _s: v2bills.download_bill(w, m)),
+    Route(
+        re.compile("/pay/downloadfundflow"), "v2.bill", (), lambda w, m, _p, _s: v2bills.download_fund_flow(w, m), True
+    ),
     _v3("POST", "/v3/pay/transactions/jsapi", "v3.prepay", v3.prepay),
     _v3("GET", _NUMBER, "v3.query", v3.query_by_number),
     _v3("GET", "/v3/pay/transactions/id/([^/]+)", "v3.query", v3.query_by_id),
@@ -49,6 +53,9 @@ ROUTES = (
     _v3("POST", _REFUNDS, "v3.refund", v3refunds.refund),
     _v3("GET", f"{_REFUNDS}/([^/]+)", "v3.refund_query", v3refunds.query),
     _v3("POST", f"{_REFUNDS}/([^/]+)/apply-abnormal-refund", "v3.refund_abnormal", v3refunds.send_elsewhere),
+    _v3("GET", "/v3/bill/tradebill", "v3.bill", v3bills.trade_bill),
+    _v3("GET", "/v3/bill/fundflowbill", "v3.bill", v3bills.fund_flow_bill),
+    Route(re.compile(v3bills.FILE), "v3.bill_file", ("GET",), lambda w, m, _p, _s: v3bills.download(w, m)),
 )
 
 

@@ -60,7 +60,7 @@ Operation = Callable[[World, Fields], Fields]
 def serve(world: World, message: Message, operation: Operation, seal: Seal = GENUINE) -> Reply:
     """One call, from raw message to signed reply."""
     try:
-        fields = _admit(world, message)
+        fields = admit(world, message)
     except ProtocolRefused as refused:
         body = v2wire.write_xml({"return_code": "FAIL", "return_msg": refused.text})
         verdict = "bad" if refused.diagnosis else "none"
@@ -126,7 +126,8 @@ def close(world: World, fields: Fields) -> Fields:
     return {"result_msg": "OK"}
 
 
-def _admit(world: World, message: Message) -> Fields:
+def admit(world: World, message: Message) -> Fields:
+    """The fields of a well-formed and well-signed request of this merchant; raises ``ProtocolRefused``."""
     if message.method != "POST":
         raise ProtocolRefused("REQUIRE_POST_METHOD", "请使用post方法")
     try:

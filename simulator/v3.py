@@ -75,8 +75,7 @@ Operation = Callable[[World, Call], Answer]
 def serve(world: World, message: Message, operation: Operation, parts: tuple[str, ...], seal: Seal = GENUINE) -> Reply:
     """One call, from raw message to signed reply."""
     try:
-        _check_headers(message)
-        _authenticate(world, message)
+        admit(world, message)
     except Refused as refused:
         return refusal(refused, "bad" if refused.status == 401 else "none")
     try:
@@ -87,6 +86,12 @@ def serve(world: World, message: Message, operation: Operation, parts: tuple[str
     except Refusal as refused_trade:
         return refusal(Refused(*_REFUSALS[refused_trade.kind]), "ok")
     return _signed(world, answer, kind, seal)
+
+
+def admit(world: World, message: Message, accept: str = "application/json|\\*/\\*") -> None:
+    """Headers as they must be, and a signature that holds; raises ``Refused``. ``accept``: a pattern for the header."""
+    _check_headers(message, accept)
+    _authenticate(world, message)
 
 
 def refusal(refused: Refused, verdict: str = "none") -> Reply:
@@ -154,12 +159,12 @@ def certificates(world: World, _call: Call) -> Answer:
     return Answer({"data": [entry]})
 
 
-def _check_headers(message: Message) -> None:
-    """A product string, an Accept that takes JSON, a JSON body (v3.md 1)."""
+def _check_headers(message: Message, pattern: str) -> None:
+    """A product string, an Accept that takes what comes, a JSON body (v3.md 1)."""
     if not message.headers.get("User-Agent", "").strip():
         raise param_error("header", "User-Agent", "Http头缺少User-Agent", None)
     accept = message.headers.get("Accept", "")
-    if not re.search(r"application/json|\*/\*", accept):
+    if not re.search(pattern, accept):
         raise param_error("header", "Accept", "Http头Accept必须包含application/json", None)
     content_type = message.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if message.method == "POST" and content_type != "application/json":

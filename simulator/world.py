@@ -12,12 +12,14 @@ from pathlib import Path
 
 from simulator import merchant as merchants
 from simulator import notices, refund_views
+from simulator.bills import Bills
 from simulator.clock import Clock
 from simulator.courier import Courier
 from simulator.faults import Faults
 from simulator.files import private_directory
 from simulator.keys import Keys
 from simulator.ledger import Delivery, Ledger, Order, Refund
+from simulator.links import Links
 from simulator.login import Logins
 from simulator.notices import Changes, Notice
 from simulator.records import Records
@@ -41,6 +43,8 @@ class World:
         self.logins = Logins(self.merchant, self.ledger, self.clock)
         self.courier = Courier(self.ledger, self.clock, self.faults, self.records, self._write, allow_remote)
         self.refunds = Refunds(self.ledger, self.clock, self._notify_refund)
+        self.bills = Bills(self.ledger, self.clock, self.merchant.appid, self.merchant.mchid)
+        self.links = Links(self.clock)
         self.secapi_url = ""  # known once it listens
         self._turns: Counter[str] = Counter()
 
