@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from peewee import JOIN
+
 from models import BillLine, Discrepancy, Order, Payment, Refund
 from models.database import insert_new
 
@@ -17,13 +19,13 @@ MOST = 10_000  # differences of one kind in one day; beyond that something else 
 
 def unknown_payments(day: str, limit: int) -> list[tuple[str, str]]:
     """Payments of the bill that we never heard of, as (transaction id, out_trade_no)."""
-    rows = _billed(day, "payment").join(Payment, "LEFT", on=(Payment.provider_transaction_id == BillLine.ref))
+    rows = _billed(day, "payment").join(Payment, JOIN.LEFT_OUTER, on=(Payment.provider_transaction_id == BillLine.ref))
     return [(row.ref, row.out_trade_no) for row in rows.where(Payment.id.is_null()).limit(limit)]
 
 
 def unknown_refunds(day: str, limit: int) -> list[tuple[str, str]]:
     """Refunds of the bill that we never heard of, as (out_refund_no, transaction id)."""
-    rows = _billed(day, "refund").join(Refund, "LEFT", on=(Refund.out_refund_no == BillLine.ref))
+    rows = _billed(day, "refund").join(Refund, JOIN.LEFT_OUTER, on=(Refund.out_refund_no == BillLine.ref))
     return [(row.ref, row.provider_transaction_id) for row in rows.where(Refund.id.is_null()).limit(limit)]
 
 
@@ -52,7 +54,7 @@ def _payments(day: str, begins: int, ends: int) -> Iterable[dict[str, Any]]:
         yield _row("BILL_AMOUNT", line.ref, ours.order_id, f"{line.amount_fen} fen in the bill, {ours.amount_fen} here")
     mine = Payment.select().where(Payment.paid_at >= begins, Payment.paid_at < ends)
     billed = (BillLine.ref == Payment.provider_transaction_id) & (BillLine.day == day) & (BillLine.kind == "payment")
-    for payment in mine.join(BillLine, "LEFT", on=billed).where(BillLine.id.is_null()).limit(MOST):
+    for payment in mine.join(BillLine, JOIN.LEFT_OUTER, on=billed).where(BillLine.id.is_null()).limit(MOST):
         detail = f"{payment.amount_fen} fen paid that day, and not in the bill of {day}"
         yield _row("BILL_MISSING", payment.provider_transaction_id, payment.order_id, detail)
 
@@ -68,7 +70,7 @@ def _refunds(day: str, begins: int, ends: int) -> Iterable[dict[str, Any]]:
     accepted = Refund.state.in_(("PROCESSING", "ABNORMAL", "SUCCESS"))
     mine = Refund.select().where(accepted, Refund.created_at >= begins + MIDNIGHT, Refund.created_at < ends - MIDNIGHT)
     billed = (BillLine.ref == Refund.out_refund_no) & (BillLine.kind == "refund")
-    for refund in mine.join(BillLine, "LEFT", on=billed).where(BillLine.id.is_null()).limit(MOST):
+    for refund in mine.join(BillLine, JOIN.LEFT_OUTER, on=billed).where(BillLine.id.is_null()).limit(MOST):
         detail = f"{refund.amount_fen} fen refunded that day, and not in the bill of {day}"
         yield _row("BILL_REFUND_MISSING", refund.out_refund_no, refund.order_id, detail)
 

@@ -11,7 +11,7 @@ import json
 from tornado.httputil import format_timestamp
 from tornado.web import RequestHandler
 
-from simulator import login, routes, suspicion, tls, v2, v3
+from simulator import login, routes, suspicion, tls, v2, v2bills, v3
 from simulator.faults import NOT_DONE, REFUND_OUTCOMES, Rule, tampered
 from simulator.records import WITHHELD, Exchange
 from simulator.routes import Route
@@ -191,12 +191,16 @@ def _bad_gateway() -> Reply:
 
 
 def _error(world: World, op: str, rule: Rule) -> Reply:
+    if op == "v2.bill":
+        return v2bills.failure("20004", rule.code)
     if op.startswith("v2"):
         return v2.refusal(world, rule.code, "按错误计划返回")
     return v3.refusal(v3.Refused(rule.status, rule.code, "按错误计划返回"))
 
 
 def _system_error(op: str) -> Reply:
+    if op == "v2.bill":
+        return v2bills.failure("20006", "SYSTEMERROR")
     if op.startswith("v2"):
         return v2.system_error()
     if op.startswith("v3"):

@@ -25,7 +25,8 @@ Faults of answers (WeChat to merchant):
     http_500_after           the same, but the work is done
     system_error             WeChat's own: v2 an unsigned SYSTEMERROR, v3 500 SYSTEM_ERROR, login -1; nothing was done
     frequency_limited        v2 FREQUENCY_LIMITED, v3 429, login 45011; nothing was done
-    error                    a business refusal with ``code`` (v2 signed, v3 with ``status``); nothing was done
+    error                    a business refusal with ``code`` (v2 signed, of a v2 bill its return_msg; v3 with
+                             ``status``); nothing was done
     refund_abnormal, refund_closed   of refund calls: accepted, and the refund will come to this
     html, empty              status 200 with a web page, or with nothing; nothing was done
     truncate                 the work is done, the answer stops half way
@@ -168,8 +169,10 @@ def _rule(index: int, values: Any) -> Rule:
         raise PlanRefused(f"rule {index}: fault must be one of {', '.join(sorted(FAULTS))}")
     if not any(fnmatchcase(op, str(values.get("op"))) for op in OPERATIONS):
         raise PlanRefused(f"rule {index}: op must match one of {', '.join(OPERATIONS)}")
-    if not 200 <= values.get("status", 400) <= 599 or not re.fullmatch(r"[0-9A-Z_]+", str(values.get("code", "X"))):
-        raise PlanRefused(f"rule {index}: status is 200 to 599, code in capitals")
+    if not 200 <= values.get("status", 400) <= 599 or not re.fullmatch(
+        r"[0-9A-Za-z_ ]{1,64}", str(values.get("code", "X"))
+    ):
+        raise PlanRefused(f"rule {index}: status is 200 to 599, code a word in ASCII")
     if not re.fullmatch(r"[!-~]*", str(values.get("location", ""))):
         raise PlanRefused(f"rule {index}: location must be an ASCII address")
     return Rule(**values)
