@@ -12,7 +12,7 @@ from adapters.errors import NotFound as UnknownThere
 from adapters.errors import NotSent, OutcomeUnknown, PaymentError, Throttled
 from models import Order, Transaction
 from models.database import Database
-from services.errors import ProviderRefused, TryLater
+from services.errors import NotFound, ProviderRefused, TryLater
 from services.login import Person
 from services.orders import own_order, view
 from services.payments import apply_reports
@@ -91,7 +91,10 @@ class Asking:
         return await self._database.read(lambda: view(own_order(person.user_id, order_no)))
 
     async def ask_order(self, order_no: str) -> list[str]:
-        """The operator's ``query``: ask about every attempt of any order; the states they are then in."""
+        """The operator's ``query``: ask about every attempt of any order; the states they are then in.
+
+        Raises NotFound.
+        """
         questions = await self._database.read(_questions_about, order_no)
         await self.ask_all(questions)
         rows = await self._database.read(_questions_about, order_no)
@@ -123,7 +126,10 @@ def _questions_of(user_id: int, order_no: str) -> list[Question]:
 
 
 def _questions_about(order_no: str) -> list[Question]:
-    rows = Transaction.select().join(Order).where(Order.order_no == order_no).order_by(Transaction.id)
+    order = Order.get_or_none(Order.order_no == order_no)
+    if order is None:
+        raise NotFound("order_not_found")
+    rows = Transaction.select().where(Transaction.order == order.id).order_by(Transaction.id)
     return [Question.about(row) for row in rows]
 
 

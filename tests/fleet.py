@@ -48,6 +48,7 @@ class Fleet:
             self.close()
         else:
             for server in self.servers:
+                server.http.close()
                 server.process.kill()
 
 

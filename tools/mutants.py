@@ -35,7 +35,17 @@ import xmltodict  # noqa: E402, F401
 from tools.protocol_faults import FAULTS, FILES, Fault  # noqa: E402
 
 COPIED = ("adapters", "tests/adapters", "tests/vectors", "tests/__init__.py", "pyproject.toml")
-TESTS = ("v2_vectors", "v3_vectors", "reports", "platform_keys", "answers", "v2_codec", "v3_codec", "adapters_pure")
+TESTS = (
+    "v2_vectors",
+    "v3_vectors",
+    "reports",
+    "platform_keys",
+    "answers",
+    "v2_codec",
+    "v3_values",
+    "v3_codec",
+    "adapters_pure",
+)
 OPTIONS = ("-x", "-q", "--tb=no", "--assert=plain")
 SECONDS = 120  # for one run of the tests; a fault that makes them hang is red as well
 

@@ -189,7 +189,7 @@ class WechatV3:
         if response.status != 200:
             with target.open("rb") as file:
                 said = Response(response.status, response.headers, file.read(MAX_ERROR))
-            raise answers.refusal(said, answers.BILL)
+            raise answers.refusal(said, answers.BILL_FILE)
 
     def parse_notification(self, headers: Mapping[str, str], body: bytes, now: int) -> Notification:
         """Verified over the body as received, then opened. ``now`` in epoch seconds."""

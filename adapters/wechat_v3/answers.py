@@ -104,6 +104,9 @@ BILL: Table = {
     "NO_AUTH": (403, Rejected),
 }
 
+# The file itself, after a signed answer said that there is one: no unsigned answer makes that a day without trade.
+BILL_FILE: Table = {code: row for code, row in BILL.items() if row[1] is not NotFound}
+
 
 def refusal(response: Response, table: Table = TABLE) -> PaymentError:
     """The error for an answer that is no 2xx: status first, then code, never the message (v3.md 16).

@@ -17,8 +17,9 @@ from adapters.base import Bill
 from adapters.errors import Malformed, NotReady, NotSent, OutcomeUnknown, Rejected, Throttled
 from adapters.transport import ClientCert, Transport
 from tests.adapters import build, known
+from tests.adapters.driving import drive
 from tests.adapters.test_bill import PAID, REFUNDED, WHOLE
-from tests.adapters.test_calls import drive, v3_answer, v3_no
+from tests.adapters.test_v3_calls import v3_answer, v3_no
 from tests.adapters.wire import Authority, cut, http, reset, say, wire
 
 PACKED = gzip.compress(WHOLE)
@@ -315,6 +316,12 @@ def test_v3_no_bill(tmp_path, status, code, kind):
 def test_v3_a_day_without_trade(tmp_path):
     found, _ = drive(build.v3, say(v3_no("400 Bad Request", "NO_STATEMENT_EXIST")), download(tmp_path))
     assert found == (0, [])
+
+
+def test_v3_a_file_that_was_promised_and_is_not_there_is_no_day_without_trade(tmp_path):
+    body = json.dumps({"code": "NO_STATEMENT_EXIST", "message": "because"}).encode()
+    error, _ = drive(build.v3, gateway(body, "400 Bad Request"), download(tmp_path))
+    assert type(error) is OutcomeUnknown
 
 
 def test_v3_an_unsigned_answer_leads_nowhere(tmp_path):

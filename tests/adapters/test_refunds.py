@@ -10,8 +10,10 @@ import pytest
 from adapters.base import RefundReport, RefundStatus
 from adapters.errors import NotFound, NotSent, OutcomeUnknown, Rejected, Throttled
 from tests.adapters import build, known
+from tests.adapters.driving import drive, in_turn
 from tests.adapters.known import NOW, v3_headers
-from tests.adapters.test_calls import CERTIFICATES, at, drive, in_turn, v2_say, v2_unsigned, v3_answer, v3_no, v3_say
+from tests.adapters.test_v2_calls import v2_say, v2_unsigned
+from tests.adapters.test_v3_calls import CERTIFICATES, at, v3_answer, v3_no, v3_say
 from tests.adapters.wire import Authority, cut, http, say
 
 REFUND = build.REFUND

@@ -12,7 +12,8 @@ from adapters.base import Refund, RefundReport, RefundStatus
 from adapters.errors import BadSignature, NotFound, NotSent, OutcomeUnknown, Rejected, Throttled
 from adapters.transport import Transport
 from adapters.wechat_v2 import WechatV2
-from tests.contract.test_contract import UNKNOWN, V2, V3, error_of
+from tests.contract.test_payments import UNKNOWN
+from tests.contract.uses import V2, V3, error_of
 
 TAKES = 3  # seconds of the simulator's clock, from accepted to done
 
