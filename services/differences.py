@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from peewee import JOIN
+from peewee import JOIN, fn
 
 from models import BillLine, Discrepancy, Order, Payment, Refund
 from models.database import insert_new
@@ -31,7 +31,7 @@ def unknown_refunds(day: str, limit: int) -> list[tuple[str, str]]:
 
 def find(day: str, begins: int, ends: int) -> list[dict[str, Any]]:
     """Every difference, as a discrepancy row without state and time; the same on every run."""
-    return [*_payments(day, begins, ends), *_refunds(day, begins, ends)]
+    return [*_twice(day), *_payments(day, begins, ends), *_refunds(day, begins, ends)]
 
 
 def record(found: list[dict[str, Any]], now: int) -> None:
@@ -43,6 +43,12 @@ def record(found: list[dict[str, Any]], now: int) -> None:
 
 def _billed(day: str, kind: str) -> Any:
     return BillLine.select().where(BillLine.day == day, BillLine.kind == kind).order_by(BillLine.id)
+
+
+def _twice(day: str) -> Iterable[dict[str, Any]]:
+    lines = BillLine.select(BillLine.ref, fn.COUNT(BillLine.id).alias("times")).where(BillLine.day == day)
+    for line in lines.group_by(BillLine.kind, BillLine.ref).having(fn.COUNT(BillLine.id) > 1).limit(MOST):
+        yield _row("BILL_TWICE", line.ref, None, f"{line.times} times in the bill of {day}")
 
 
 def _payments(day: str, begins: int, ends: int) -> Iterable[dict[str, Any]]:

@@ -9,9 +9,16 @@ import httpx
 import pytest
 
 from tests.conftest import Start
-from tests.harness import Api, Buyer, Server, Tables, eventually
+from tests.harness import V2_HMAC, V3, Api, Buyer, Server, Tables, eventually
 
 KEY = "merchant-key-of-the-tests-0123456789abcdef"
+
+
+@pytest.fixture(params=[V2_HMAC, V3], ids=lambda api: api.name)
+def api(request: pytest.FixtureRequest) -> Api:
+    """How v2 signs makes no difference here."""
+    chosen: Api = request.param
+    return chosen
 
 
 @pytest.fixture
