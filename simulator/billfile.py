@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import weakref
 import zlib
 from collections.abc import Iterable, Iterator
 from operator import itemgetter
@@ -59,6 +60,7 @@ class BillFile:
         self.rows = 0
         self.size = 0
         self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 lives as long as this object
+        weakref.finalize(self, self._file.close)
         self._hash = hashlib.sha1(usedforsecurity=False)
         self._put(_BOM)
 
