@@ -365,6 +365,13 @@ def test_v2_another_amount_under_the_number_is_never_a_refusal():
     assert (type(error), len(requests)) == (OutcomeUnknown, 1)
 
 
+@pytest.mark.parametrize("change", [{"transaction_id": "42"}, {"out_refund_no": "R2"}], ids=str)
+def test_v2_another_refund_s_refusal_is_not_ours(change):
+    answers = in_turn(v2_signed({**v2_no("ERROR"), **change}), v2_signed(V2_NONE_THERE))
+    error, requests = drive_v2(answers, v2_refund)
+    assert (type(error), len(requests)) == (OutcomeUnknown, 1)
+
+
 def test_v2_a_refund_that_never_was():
     error, _ = drive_v2(v2_say(V2_NONE_THERE), query)
     assert (type(error), error.code) == (NotFound, "REFUNDNOTEXIST")
