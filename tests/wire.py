@@ -6,6 +6,7 @@ Judges nothing; every answer is handed back as it came, a cut connection as stat
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -57,7 +58,7 @@ async def _send_all(ports: Sequence[int], requests: Sequence[bytes], connections
     async def work(lane: _Lane) -> None:
         for index in left:
             answers[index] = await lane.ask(requests[index])
-        lane.close()
+        await lane.close()
 
     await asyncio.gather(*(work(lane) for lane in lanes))
     return answers
@@ -72,8 +73,10 @@ class _Lane:
     async def open(self) -> None:
         self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         self._writer.close()
+        with contextlib.suppress(OSError):  # the server was faster
+            await self._writer.wait_closed()
 
     async def ask(self, raw: bytes) -> Answer:
         try:
@@ -82,7 +85,7 @@ class _Lane:
         except (OSError, asyncio.IncompleteReadError):
             answer = CUT
         if answer is CUT or _closing(answer):
-            self.close()
+            await self.close()
             await self.open()
         return answer
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import logging
 import socket
@@ -133,6 +134,8 @@ def test_no_tls_where_tls_is_due():
         async def plain(_reader, writer):
             writer.write(http(b"", "400 Bad Request"))
             writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
         async with await asyncio.start_server(plain, "127.0.0.1", 0) as server:
             transport = Transport()

@@ -146,13 +146,9 @@ def test_a_new_catalogue_is_for_sale_at_once(stocked: Server, tmp_path: Path) ->
     ("entries", "words"),
     [
         ("[", "products: Invalid JSON"),
-        ({"id": "tea"}, "products: Input should be a valid array"),
         ([{**TEA, "price_fen": 0}], "products[0].price_fen: "),
-        ([{**TEA, "price_fen": 9.0}], "products[0].price_fen: "),
-        ([{**TEA, "price_fen": "900"}], "products[0].price_fen: "),
         ([TEA, {**CAKE, "colour": "red"}], "products[1].colour: "),
         ([{**TEA, "picture": "../../etc/passwd"}], "products[0].picture: "),
-        ([{**TEA, "id": "Tea!"}], "products[0].id: "),
         ([TEA, TEA], "more than one product is called tea"),
     ],
 )

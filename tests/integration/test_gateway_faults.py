@@ -157,8 +157,7 @@ def test_a_close_without_an_answer_to_trust(trio: Trio, api: Api, fault: str, si
     assert refusal(sale.buyer.call("POST", f"/api/orders/{sale.order_no}/pay")) == (409, "order_closing")
     simulator.clear_faults()
     assert sale.buyer.call("POST", f"/api/orders/{sale.order_no}/close").json()["status"] == "closed"
-    orders = simulator.get("ledger")["orders"]
-    assert next(order["state"] for order in orders if order["out_trade_no"] == sale.out_trade_no) == "CLOSED"
+    assert sale.trade_state == "CLOSED"
 
 
 # --- away ---

@@ -136,30 +136,8 @@ def test_a_wrong_app_secret_is_the_operators_matter(tmp_path: Path, simulator: S
         assert "40125" in reply.json()["error"]["message"]
 
 
-@pytest.mark.parametrize(
-    ("spoil", "said"),
-    [
-        ({"WECHAT_V3_API_KEY": "short"}, "WECHAT_V3_API_KEY: must be 32 bytes; this one has 5"),
-        ({"WECHAT_V3_SERIAL_NO": "ABCDEF"}, "WECHAT_V3_SERIAL_NO: the certificate"),
-        ({"WECHAT_MCH_ID": ""}, "WECHAT_MCH_ID: missing"),
-        ({"WECHAT_V3_PUBLIC_KEY_ID": ""}, "give both, or neither for platform certificates"),
-        ({"PUBLIC_URL": "https://pay.example.com/?a=1"}, "PUBLIC_URL: must not have a query string"),
-        ({"WECHAT_PAY_API": "v2"}, "WECHAT_PAY_API is v2, but its keys are not given"),
-    ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
-)
-def test_a_server_with_wrong_settings_does_not_start(
-    tmp_path: Path, simulator: Simulator, spoil: dict[str, str], said: str
-) -> None:
-    environ = {**merchant(simulator, tmp_path, V3), "DATABASE_URL": f"sqlite:///{tmp_path / 'pay.db'}", "PORT": "0"}
-    ended = command({**environ, **spoil}, program="server.py")
-    assert ended.returncode == 2
-    assert said in ended.stderr
-    assert "Traceback" not in ended.stderr
-    assert not (tmp_path / "pay.db").exists()
-
-
-def test_all_that_is_wrong_is_said_at_once(tmp_path: Path, simulator: Simulator) -> None:
+def test_a_server_with_wrong_settings_says_all_of_it_and_does_not_start(tmp_path: Path, simulator: Simulator) -> None:
+    """Each of them is a case of tests/unit/test_settings.py."""
     told = simulator.merchant
     environ = {
         **merchant(simulator, tmp_path, V3),
@@ -173,3 +151,4 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path: Path, simulator: Simulator)
     assert ended.stderr.startswith("cannot start: 4 settings must be mended before the server can start:")
     for part in ("DATABASE_URL", "WECHAT_V2_API_KEY", "chmod 400", "WECHAT_V3_API_KEY"):
         assert part in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -259,7 +259,7 @@ def test_a_notification_that_comes_after_the_query_changes_nothing(sale: Sale, a
 
 def test_a_probe_of_the_schedule_is_refused_and_the_truth_that_follows_taken(trio: Trio, simulator: Simulator) -> None:
     """SIGNTEST (v3.md 5): no special case, and WeChat finds that we verify."""
-    simulator.put("faults", [{"op": "notify.v3", "fault": "signtest", "count": 1}])
+    simulator.put("faults", [{"op": "notify.v3", "fault": "signtest"}])
     sale = Sale.begun(trio[V3.name], trio.tables)
     sale.buyer.pay(sale.order_no)
 
@@ -271,6 +271,7 @@ def test_a_probe_of_the_schedule_is_refused_and_the_truth_that_follows_taken(tri
 
     eventually(lambda: tries() == [(401, "not acknowledged")])
     assert sale.money() == []
+    simulator.clear_faults()
     simulator.post("clock", advance_seconds=15)
     eventually(lambda: tries() == [(401, "not acknowledged"), (204, "acknowledged")])
     assert sale.money() == [("APPLIED", "notification", LATTE)]
