@@ -9,6 +9,7 @@ import asyncio
 import json
 
 from tornado.httputil import format_timestamp
+from tornado.iostream import StreamClosedError
 from tornado.web import RequestHandler
 
 from simulator import login, routes, suspicion, tls, v2, v2bills, v3
@@ -82,10 +83,13 @@ class WeChatHandler(RequestHandler):
             self.set_header("X-Sim-Explain", explained(self.world, reply.diagnosis))
         if reply.body and reply.status != 204:
             self.write(reply.body)
-        for piece in reply.pieces or ():
-            self.write(piece)
-            await self.flush()
-        await self.finish()
+        try:
+            for piece in reply.pieces or ():
+                self.write(piece)
+                await self.flush()
+            await self.finish()
+        except StreamClosedError:
+            return  # who asked has gone
 
     async def _write_half(self, reply: Reply) -> None:
         """The head promises the whole body, half of it comes, then the connection closes."""
@@ -155,6 +159,7 @@ def _answer(world: World, message: Message, route: Route, parts: tuple[str, ...]
         return _instead(world, message, route.op, rule)
     world.refunds.forced = REFUND_OUTCOMES.get(rule.fault) if rule else None
     reply = route.serve(world, message, parts, rule.seal if rule else GENUINE)
+    world.refunds.forced = None
     if rule is None:
         return reply
     reply = reply.held()

@@ -88,6 +88,6 @@ def _handed_out(world: World, message: Message, file: BillFile, asked: dict[str,
         raise Refused(*_REFUSALS[NoBill.EMPTY])
     link = world.links.new(file, "tar_type" in asked)
     host = message.headers.get("Host", "")
-    scheme = "https" if world.secapi_url == f"https://{host}" else "http"
+    scheme = "https" if host.rpartition(":")[2] == world.secapi_url.rpartition(":")[2] else "http"
     url = f"{scheme}://{host}{FILE}?{link.query}"
     return Answer({"hash_type": "SHA1", "hash_value": file.sha1, "download_url": url})

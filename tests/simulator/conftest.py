@@ -14,6 +14,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import signal
 import ssl
 import subprocess
@@ -381,12 +382,24 @@ def fault(sim: Sim) -> Iterator[Callable[..., None]]:
     sim.control("DELETE", "faults")
 
 
+@pytest.fixture(scope="session")
+def merchant_json(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A merchant made once: three RSA pairs for every simulator would take longer than the tests."""
+    folder = tmp_path_factory.mktemp("merchant")
+    Sim("--data", str(folder)).stop()
+    return folder / "merchant.json"
+
+
 @pytest.fixture
-def own_sim() -> Iterator[Callable[..., Sim]]:
-    """Start a simulator of one's own: ``own_sim("--data", ...)``."""
+def own_sim(merchant_json: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Sim]]:
+    """Start a simulator of one's own: ``own_sim("--data", ...)``; without a folder, one with the merchant made once."""
     started: list[Sim] = []
 
     def start(*options: str) -> Sim:
+        if "--data" not in options:
+            folder = tmp_path_factory.mktemp("sim")
+            shutil.copy(merchant_json, folder)
+            options = (*options, "--data", str(folder))
         started.append(Sim(*options))
         return started[-1]
 
