@@ -17,7 +17,7 @@ FILES = {
     "v2c": "adapters/wechat_v2/adapter.py",
     "v3c": "adapters/wechat_v3/adapter.py",
 }
-TESTS = ("reports", "answers", "refunds", "bill", "downloads")
+TESTS = ("reports", "answers", "v2_refunds", "v3_refunds", "bill", "bill_limits", "downloads", "bill_calls")
 
 _OURS = "told = (report.out_refund_no, report.provider_transaction_id, report.amount_fen)"
 _V2_ABOUT = 'for name in ("out_trade_no", "transaction_id", "out_refund_no"):'
