@@ -46,9 +46,10 @@ def _billed(day: str, kind: str) -> Any:
 
 
 def _twice(day: str) -> Iterable[dict[str, Any]]:
-    lines = BillLine.select(BillLine.ref, fn.COUNT(BillLine.id).alias("times")).where(BillLine.day == day)
-    for line in lines.group_by(BillLine.kind, BillLine.ref).having(fn.COUNT(BillLine.id) > 1).limit(MOST):
-        yield _row("BILL_TWICE", line.ref, None, f"{line.times} times in the bill of {day}")
+    times = fn.COUNT(BillLine.id)
+    lines = BillLine.select(BillLine.ref, times).where(BillLine.day == day).group_by(BillLine.kind, BillLine.ref)
+    for ref, count in lines.having(times > 1).limit(MOST).tuples():
+        yield _row("BILL_TWICE", ref, None, f"{count} times in the bill of {day}")
 
 
 def _payments(day: str, begins: int, ends: int) -> Iterable[dict[str, Any]]:
