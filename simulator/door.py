@@ -180,7 +180,7 @@ def _instead(world: World, message: Message, op: str, rule: Rule) -> Reply:
         case "frequency_limited":
             return _frequency_limited(world, message, op)
         case "error":
-            return _error(world, op, rule)
+            return _error(world, message, op, rule)
         case "html":
             return Reply(200, dict(_PAGE), b"<html><body>Please log in</body></html>")
         case "redirect":
@@ -195,11 +195,11 @@ def _bad_gateway() -> Reply:
     return Reply(500, dict(_PAGE), b"<html><body><h1>500 Internal Server Error</h1></body></html>")
 
 
-def _error(world: World, op: str, rule: Rule) -> Reply:
+def _error(world: World, message: Message, op: str, rule: Rule) -> Reply:
     if op == "v2.bill":
         return v2bills.failure("20004", rule.code)
     if op.startswith("v2"):
-        return v2.refusal(world, rule.code, "按错误计划返回")
+        return v2.refused_unread(world, message, rule.code, "按错误计划返回")
     return v3.refusal(v3.Refused(rule.status, rule.code, "按错误计划返回"))
 
 
@@ -215,7 +215,7 @@ def _system_error(op: str) -> Reply:
 
 def _frequency_limited(world: World, message: Message, op: str) -> Reply:
     if op.startswith("v2"):
-        return v2.throttled(world, message)
+        return v2.refused_unread(world, message, "FREQUENCY_LIMITED", "频率限制")
     if op.startswith("v3"):
         return v3.refusal(v3.Refused(429, "FREQUENCY_LIMITED", "频率超限"))
     return login.refusal(45011)

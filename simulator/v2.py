@@ -87,13 +87,13 @@ def system_error() -> Reply:
     return Reply(200, dict(_XML), v2wire.write_xml(fields))
 
 
-def throttled(world: World, message: Message) -> Reply:
-    """A signed FREQUENCY_LIMITED, in the sign type of the request as far as that can be read."""
+def refused_unread(world: World, message: Message, code: str, text: str) -> Reply:
+    """A business refusal before the request was looked at, but signed as its ``sign_type`` asks."""
     try:
         sign_type = v2wire.parse_xml(message.body).get("sign_type", "")
     except v2wire.XmlRefused:
         sign_type = ""
-    return refusal(world, "FREQUENCY_LIMITED", "频率限制", sign_type if sign_type in v2wire.SIGN_TYPES else "MD5")
+    return refusal(world, code, text, sign_type if sign_type in v2wire.SIGN_TYPES else "MD5")
 
 
 def prepay(world: World, fields: Fields) -> Fields:

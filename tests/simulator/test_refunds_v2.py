@@ -208,3 +208,10 @@ def test_a_merchant_that_was_kept_before_there_was_mutual_tls(own_sim, tmp_path)
     assert again.merchant["merchant_serial_no"] == serial
     assert again.merchant["ca_certificate"].count("BEGIN CERTIFICATE") == 2
     assert signed(again, again.refund_v2(wish(again.paid_v2())))["result_code"] == "SUCCESS"
+
+
+@pytest.mark.parametrize("sign_type", ["MD5", "HMAC-SHA256"])
+def test_a_planned_error_is_signed_as_the_request_asks(sim, fault, sign_type):
+    fault("v2.refund_query", "error", code="NEVER_SEEN")
+    answer = sim.v2("refundquery", {"out_refund_no": "never-made", "sign_type": sign_type})
+    assert signed(sim, answer, sign_type)["err_code"] == "NEVER_SEEN"
