@@ -48,7 +48,7 @@ def _billed(day: str, kind: str) -> Any:
 def _twice(day: str) -> Iterable[dict[str, Any]]:
     times = fn.COUNT(BillLine.id)
     lines = BillLine.select(BillLine.ref, times).where(BillLine.day == day).group_by(BillLine.kind, BillLine.ref)
-    rows: list[tuple[str, int]] = list(lines.having(times > 1).limit(MOST).tuples())
+    rows: Any = lines.having(times > 1).limit(MOST).tuples()
     for ref, count in rows:
         yield _row("BILL_TWICE", ref, None, f"{count} times in the bill of {day}")
 
