@@ -99,6 +99,8 @@ class Reconciliation:
             raise TryLater("bill_not_ready") from error
         except PaymentError as error:
             raise ProviderRefused("gateway_refused", provider_code=error.code) from error
+        if bill.count == 0 and self._now() < _begins(day) + 86_400 + READY_AT.total_seconds():
+            raise TryLater("bill_not_ready")  # v2 says "no bill" of a day that is not over as of one without trade
         await self._database.run(_forget, day)
         done = 0
         while chunk := list(islice(bill.lines, CHUNK)):
