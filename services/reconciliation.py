@@ -117,7 +117,7 @@ class Reconciliation:
         for out_refund_no, _ in await self._database.read(differences.unknown_refunds, day, REPAIR):
             await self._try(self._refunds.look_up(self._default, out_refund_no))
 
-    async def _try(self, asked: Awaitable[None]) -> None:
+    async def _try(self, asked: Awaitable[object]) -> None:
         try:
             await asked
         except (TryLater, ProviderRefused) as error:

@@ -10,29 +10,48 @@ import logging
 from collections.abc import Sequence
 
 from adapters.base import RefundReport, RefundStatus
-from models import Discrepancy, Order, Payment, Refund
+from models import Discrepancy, Order, Payment, Refund, Transaction
 from models.database import insert_new, locked
 from models.states import REFUND
+from services.asking import FIRST_QUESTION
 from services.moves import begin, move
 
 logger = logging.getLogger("pay.refunds")
 
 
-def apply_refund_reports(reports: Sequence[RefundReport], actor: str, now: int) -> None:
-    """Book what authentic reports say: payment, number and amount are compared here, every time."""
+def apply_refund_reports(reports: Sequence[RefundReport], actor: str, now: int) -> list[RefundReport]:
+    """Book what authentic reports say: payment, number and amount are compared here, every time.
+
+    Returns those that came before their payment: its attempt is asked about soon, and they are to be applied again.
+    """
+    early = []
     for report in sorted(dict.fromkeys(reports), key=lambda item: item.provider_transaction_id):
         payment = locked(
             Payment.select().where(Payment.provider_transaction_id == report.provider_transaction_id)
         ).first()
-        if payment is None:
-            _flag("UNKNOWN_REFUND", report, None, f"refund of {report.provider_transaction_id}, which is not ours", now)
-        else:
+        if payment is not None:
             _about(payment, report, actor, now)
+        elif _ask_about_payment(report, now):
+            early.append(report)
+        else:
+            _flag("UNKNOWN_REFUND", report, None, f"refund of {report.provider_transaction_id}, which is not ours", now)
+    return early
 
 
 def release(refund: Refund) -> None:
     """A refund that can never happen gives its money back to what may still be refunded."""
     Payment.update(held_fen=Payment.held_fen - refund.amount_fen).where(Payment.id == refund.payment_id).execute()
+
+
+def _ask_about_payment(report: RefundReport, now: int) -> bool:
+    """Whether the refund is of an attempt of ours whose payment has not been heard of yet; it is then asked about."""
+    attempt = Transaction.get_or_none(Transaction.out_trade_no == report.out_trade_no, Transaction.state != "PAID")
+    if attempt is None:
+        return False
+    soon = now + FIRST_QUESTION  # and no sooner: this is asked for at every pass until the payment is known
+    later = Transaction.ask_at.is_null() | (Transaction.ask_at > soon)
+    Transaction.update(ask_at=soon).where(Transaction.id == attempt.id, later).execute()
+    return True
 
 
 def _about(payment: Payment, report: RefundReport, actor: str, now: int) -> None:

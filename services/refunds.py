@@ -112,25 +112,27 @@ class Refunds:
         return followed
 
     async def _asked_about(self, hint: base.RefundReport) -> bool:
-        """True when WeChat has answered, also when it knows no such refund."""
+        """True when WeChat has answered, also when it knows no such refund, and the answer could be booked."""
         try:
-            await self.look_up(hint.adapter, hint.out_refund_no)
+            return await self.look_up(hint.adapter, hint.out_refund_no)
         except (TryLater, ProviderRefused) as error:
             logger.info("hint followed later ref=%s reason=%s", hint.out_refund_no, error.code)
             return False
-        return True
 
-    async def look_up(self, adapter: str, out_refund_no: str) -> None:
-        """Ask about a refund that may not be ours, and record it. Raises TryLater, ProviderRefused."""
+    async def look_up(self, adapter: str, out_refund_no: str) -> bool:
+        """Ask about a refund that may not be ours, and record it. False if its payment is not known yet.
+
+        Raises TryLater, ProviderRefused.
+        """
         try:
             report = await adapter_of(self._adapters, adapter).query_refund(out_refund_no)
         except UnknownThere:
-            return
+            return True
         except Rejected as error:
             raise ProviderRefused("gateway_refused", provider_code=error.code) from error
         except PaymentError as error:
             raise TryLater("gateway_unreachable") from error
-        await self._database.run(apply_refund_reports, [report], "query", int(self._now()))
+        return not await self._database.run(apply_refund_reports, [report], "query", int(self._now()))
 
     # --- one refund, carried on ---
 
