@@ -8,6 +8,7 @@ import pytest
 
 from tests.fleet import Fleet, Trio
 from tests.harness import MariaDb, Simulator
+from tests.scene import Scene
 
 
 @pytest.fixture(scope="module")
@@ -40,3 +41,16 @@ def sqlite_trio(shared_simulator: Simulator, tmp_path_factory: pytest.TempPathFa
     folder = tmp_path_factory.mktemp("trio")
     with Trio(folder, shared_simulator, f"sqlite:///{folder / 'pay.db'}") as fleet:
         yield fleet.open()
+
+
+@pytest.fixture(scope="module")
+def scene(shop: Fleet) -> Scene:
+    return Scene.opened(shop)
+
+
+@pytest.fixture
+def nothing_is_written(scene: Scene) -> Iterator[None]:
+    """Every row of every table is afterwards what it was before."""
+    before = scene.tables.snapshot()
+    yield
+    assert scene.tables.snapshot() == before

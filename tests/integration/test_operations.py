@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests.fleet import Fleet
-from tests.harness import V2_MD5, V3, Buyer, MariaDb, Server, Simulator, eventually
+from tests.harness import NO_TLS, V2_MD5, V3, Buyer, MariaDb, Server, Simulator, eventually
 from tests.sale import Sale
 from tests.shapes import problems
 from tests.wire import request, send
@@ -236,7 +236,7 @@ def test_what_was_accepted_before_a_stop_is_finished(tmp_path: Path, simulator: 
 
         def pay(index: int) -> httpx.Response:
             url = f"{server.url}/api/orders/{orders[index]}/pay"
-            return httpx.post(url, headers=buyers[index].headers, timeout=15)
+            return httpx.post(url, headers=buyers[index].headers, timeout=15, verify=NO_TLS)
 
         with ThreadPoolExecutor(10) as pool:
             waiting = [pool.submit(pay, index) for index in range(10)]
@@ -247,7 +247,7 @@ def test_what_was_accepted_before_a_stop_is_finished(tmp_path: Path, simulator: 
         assert [future.result().status_code for future in waiting] == [200] * 10
         assert "finishing 10 requests" in server.process.text()
         with pytest.raises(httpx.ConnectError):
-            httpx.get(server.url)
+            httpx.get(server.url, verify=NO_TLS)
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])
@@ -259,7 +259,7 @@ def test_a_stop_under_load_breaks_nothing(tmp_path: Path, simulator: Simulator, 
         notice, buyers, seen = sale.notice(), [Buyer(server) for _ in range(8)], Counter[int]()
 
         def shop_on(buyer: Buyer) -> None:
-            with httpx.Client(base_url=server.url, headers=buyer.headers, timeout=15) as client:
+            with httpx.Client(base_url=server.url, headers=buyer.headers, timeout=15, verify=NO_TLS) as client:
                 while True:
                     try:
                         seen[client.post("/api/orders", json=LATTE).status_code] += 1

@@ -70,7 +70,9 @@ class Shop:
             assert self.buyer.cashier(again) == "requestPayment:ok"
 
     def statuses(self) -> dict[str, set[str]]:
-        return {stage: {self.buyer.status(number) for number in numbers} for stage, numbers in self.orders.items()}
+        listed = self.buyer.call("GET", "/api/orders").json()["orders"]  # all fifty: the list is that long
+        found = {order["order_no"]: order["status"] for order in listed}
+        return {stage: {found[number] for number in numbers} for stage, numbers in self.orders.items()}
 
 
 def attempts(fleet: Fleet, orders: list[str]) -> set[tuple[str, str, str]]:
