@@ -1,6 +1,7 @@
 """Refunds, and what was refunded past us. Rerunnable: MySQL commits each statement by itself."""
 
 from peewee import (
+    SQL,
     BigAutoField,
     BigIntegerField,
     CharField,
@@ -63,4 +64,6 @@ def up(migrator, db):
 
     db.create_tables([Refund], safe=True)
     if "external_fen" not in {column.name for column in db.get_columns("payments")}:
-        migrator.migrate(migrator.add_column("payments", "external_fen", BigIntegerField(default=0)))
+        # With a default of the table's own: the version before this one goes on inserting while servers are exchanged.
+        external = BigIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
+        migrator.migrate(migrator.add_column("payments", "external_fen", external))
