@@ -1,7 +1,6 @@
 """Refunds, and what was refunded past us. Rerunnable: MySQL commits each statement by itself."""
 
 from peewee import (
-    SQL,
     BigAutoField,
     BigIntegerField,
     CharField,
@@ -65,5 +64,5 @@ def up(migrator, db):
     db.create_tables([Refund], safe=True)
     if "external_fen" not in {column.name for column in db.get_columns("payments")}:
         # With a default of the table's own: the version before this one goes on inserting while servers are exchanged.
-        external = BigIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
-        migrator.migrate(migrator.add_column("payments", "external_fen", external))
+        kind = "BIGINT" if mysql else "INTEGER"
+        db.execute_sql(f"ALTER TABLE payments ADD COLUMN external_fen {kind} NOT NULL DEFAULT 0")
