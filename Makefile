@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint unit mutants check-all docs screenshots clean
+.PHONY: run test lint unit mutants soak check-all docs screenshots clean
 
 run: $(VENV)/run.stamp            ## the shop on http://127.0.0.1:8000, the simulator on :8900
 	$(BIN)/python cli.py run
@@ -22,6 +22,9 @@ unit: $(VENV)/dev.stamp           ## the tests that need no process: seconds
 
 mutants: $(VENV)/dev.stamp        ## plants protocol faults in the codecs; every one must turn a test red
 	$(BIN)/python tools/mutants.py
+
+soak: $(VENV)/dev.stamp              ## random histories, 5,000 or HISTORIES of them, from a random SEED
+	$(BIN)/python -m tests.faults.soak
 
 check-all: test mutants
 

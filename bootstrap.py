@@ -30,6 +30,8 @@ from services.login import Login
 from services.notifications import Notifications
 from services.orders import Orders
 from services.ports import Clock, Token, system_clock, system_token
+from services.reconciliation import Reconciliation
+from services.refunds import Refunds
 from settings import Merchant, Settings, SettingsError
 from settings.merchant import simulated_merchant
 
@@ -45,6 +47,7 @@ class Program:
     """One process's parts. ``close`` in the order in which they depend on each other."""
 
     settings: Settings
+    merchant: Merchant  # held as long as the program: the simulator's key files go with it
     services: Services
     transport: Transport
 
@@ -52,7 +55,14 @@ class Program:
         settings = self.settings
         demo = Demo(settings.simulator_url, _named(settings), ROOT / "miniprogram") if settings.simulator_mode else None
         pictures = ROOT / settings.catalogue_dir / "pictures"
-        return make_app(self.services, public_url=settings.public_url, pictures=pictures, version=VERSION, demo=demo)
+        return make_app(
+            self.services,
+            public_url=settings.public_url,
+            pictures=pictures,
+            version=VERSION,
+            merchant_api_key=settings.merchant_api_key.get_secret_value(),
+            demo=demo,
+        )
 
     async def close(self) -> None:
         await self.services.notifications.drain()
@@ -74,19 +84,23 @@ def build(
     identity = MiniProgram(MiniProgramConfig(merchant.appid, merchant.app_secret, merchant.api_url), transport)
     asking = Asking(database, adapters, now)
     sold = Sold(settings.shop_name, settings.public_url.rstrip("/"))
+    refunds = Refunds(database, adapters, sold.notify_base, settings.late_payment, now, token)
+    default = ADAPTER[settings.wechat_pay_api]
     services = Services(
         database=database,
         adapters=adapters,
         login=Login(database, identity, now, token),
         catalogue=Catalogue(database),
         orders=Orders(database, now, token, settings.order_expires_minutes * 60),
-        checkout=Checkout(database, adapters, ADAPTER[settings.wechat_pay_api], asking, sold, now, token),
+        checkout=Checkout(database, adapters, default, asking, sold, now, token),
         asking=asking,
         closing=Closing(database, adapters, asking, now),
         notifications=Notifications(database, adapters, now),
+        refunds=refunds,
+        reconciliation=Reconciliation(database, adapters, default, asking, refunds, now),
         now=now,
     )
-    return Program(settings, services, transport)
+    return Program(settings, merchant, services, transport)
 
 
 def _adapters(merchant: Merchant, transport: Transport, now: Clock, token: Token) -> Adapters:
@@ -94,7 +108,8 @@ def _adapters(merchant: Merchant, transport: Transport, now: Clock, token: Token
     configs: dict[str, WechatV2Config | WechatV3Config] = {}
     who = (merchant.appid, merchant.mchid)
     if v2 := merchant.v2:
-        configs["wechat_v2"] = WechatV2Config(*who, v2.api_key, v2.sign_type, merchant.pay_url)
+        refunds = (v2.cert_file, v2.key_file, v2.secapi_url, v2.ca_file)
+        configs["wechat_v2"] = WechatV2Config(*who, v2.api_key, v2.sign_type, merchant.pay_url, *refunds)
     if v3 := merchant.v3:
         public = (v3.public_key or None, v3.public_key_id or None)
         configs["wechat_v3"] = WechatV3Config(*who, v3.api_key, v3.serial_no, v3.private_key, *public, merchant.pay_url)

@@ -13,11 +13,13 @@ from pathlib import Path
 from adapters.errors import ConfigError
 from adapters.transport import Transport
 from bootstrap import ROOT, Program, build, configure_logging, find_merchant
+from jobs.runner import Runner
 from services.catalogue import CatalogueError
 from services.errors import DatabaseUnavailable, Refused
 from services.explain import explain
+from services.refunds import Wanted
 from settings import Settings, SettingsError, load
-from supervisor import Child, supervise
+from supervisor import Child, supervise, told_to_stop
 
 Command = Callable[[Program, argparse.Namespace], Awaitable[int]]
 
@@ -39,6 +41,26 @@ async def close(program: Program, args: argparse.Namespace) -> int:
     return 0
 
 
+async def refund(program: Program, args: argparse.Namespace) -> int:
+    wanted = Wanted(args.order_no, args.amount_fen, args.reason, args.refund_no, "operator")
+    made, _ = await program.services.refunds.request(wanted)
+    print(f"{made['out_refund_no']}: {made['amount_fen']} fen, {made['status']} {made['message']}".rstrip())
+    return 0
+
+
+async def reconcile(program: Program, args: argparse.Namespace) -> int:
+    """Compares a day with WeChat's bill, with a bar while it is read."""
+
+    def bar(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            filled = 40 * done // max(total, 1)
+            print(f"\r[{'#' * filled:40}] {done:,} of {total:,} lines", end="", file=sys.stderr)
+
+    result = await program.services.reconciliation.reconcile(args.day, bar)
+    print(f"{result.day}: {result.lines} lines, {result.differences} differences")
+    return 0 if result.differences == 0 else 3
+
+
 async def tell(program: Program, args: argparse.Namespace) -> int:
     print("\n".join(await program.services.database.read(explain, args.order_no)))
     return 0
@@ -47,6 +69,15 @@ async def tell(program: Program, args: argparse.Namespace) -> int:
 async def catalogue(program: Program, args: argparse.Namespace) -> int:
     count = await asyncio.to_thread(program.services.catalogue.replace, args.file)
     print(f"{count} products are for sale")
+    return 0
+
+
+async def jobs(program: Program, _: argparse.Namespace) -> int:
+    """The jobs apart from any server: asking, closing, refunds, bills, keys. Any number may run; work is claimed."""
+    runner = Runner(program.services)
+    await runner.start()
+    await told_to_stop()
+    await runner.stop()
     return 0
 
 
@@ -105,6 +136,7 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("run", help="the server and, if no merchant is configured, the simulator (make run)")
     commands.add_parser("migrate", help="bring the database's tables up to date").set_defaults(call=migrate)
     commands.add_parser("doctor", help="check database, keys, clock and network").set_defaults(call=doctor)
+    commands.add_parser("jobs", help="run the jobs apart from any server, until stopped").set_defaults(call=jobs)
     for name, call, words in (
         ("query", query, "ask WeChat about an order's payments, and apply the answer"),
         ("close", close, "close an order: at WeChat first, here on proof"),
@@ -113,6 +145,15 @@ def parser() -> argparse.ArgumentParser:
         one = commands.add_parser(name, help=words)
         one.add_argument("order_no")
         one.set_defaults(call=call)
+    back = commands.add_parser("refund", help="give back all or part of what an order paid")
+    back.add_argument("order_no")
+    back.add_argument("amount_fen", type=int)
+    back.add_argument("--reason", default="退款", help="shown to the payer")
+    back.add_argument("--refund-no", help="your own number for it; the same again is the same refund")
+    back.set_defaults(call=refund)
+    day = commands.add_parser("reconcile", help="compare a day with WeChat's bill; exit code 3 if they differ")
+    day.add_argument("day", help="YYYY-MM-DD, Beijing time")
+    day.set_defaults(call=reconcile)
     goods = commands.add_parser("catalogue", help="make the catalogue what a products.json says")
     goods.add_argument("file", type=Path)
     goods.set_defaults(call=catalogue)

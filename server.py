@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 import sys
 
 import tornado.httpserver
@@ -18,7 +17,7 @@ from handlers.base import in_flight
 from jobs.runner import Runner
 from models.database import DatabaseUnavailable
 from settings import Merchant, Settings, SettingsError, load
-from supervisor import Child, supervise
+from supervisor import Child, supervise, told_to_stop
 
 logger = logging.getLogger("pay.start")
 
@@ -38,7 +37,7 @@ async def serve(settings: Settings, merchant: Merchant | None) -> None:
     runner = Runner(program.services)
     await runner.start()
     server = listen(program)
-    await _told_to_stop()
+    await told_to_stop()
     await _stop(program, server, runner)
 
 
@@ -61,15 +60,6 @@ def listen(program: Program) -> tornado.httpserver.HTTPServer:
         raise SettingsError([f"HOST, PORT: cannot listen on {where}: {error.strerror}; choose another"]) from error
     logger.info("listening on http://%s:%d (new payments: %s)", settings.host, settings.port, settings.wechat_pay_api)
     return server
-
-
-async def _told_to_stop() -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await stop.wait()
-    for number in (signal.SIGINT, signal.SIGTERM):  # a second signal ends at once
-        asyncio.get_running_loop().remove_signal_handler(number)
 
 
 async def _stop(program: Program, server: tornado.httpserver.HTTPServer, runner: Runner) -> None:

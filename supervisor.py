@@ -23,23 +23,31 @@ class Child:
     ready: Callable[[], Awaitable[None]] | None = None
 
 
-async def supervise(children: Sequence[Child], announce: str = "") -> int:
-    """Exit code: 0 if asked to stop, else that of the child that ended first."""
+async def told_to_stop() -> None:
+    """Returns at the first SIGINT or SIGTERM; a second one ends the process at once."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().remove_signal_handler(number)
+
+
+async def supervise(children: Sequence[Child], announce: str = "") -> int:
+    """Exit code: 0 if asked to stop, else that of the child that ended first."""
     running: list[asyncio.subprocess.Process] = []
-    asked = asyncio.create_task(stop.wait())
+    asked = asyncio.create_task(told_to_stop())
     try:
         for child in children:
             running.append(await _start(child))
             if child.ready and not await _before(child.ready(), asked, running):
-                return 0 if stop.is_set() else 1
+                return 0 if asked.done() else 1
         if announce:
             print(announce, flush=True)  # noqa: T201 - said to the person who started us
         await _first([asked, *(asyncio.create_task(process.wait()) for process in running)])
-        return 0 if stop.is_set() else max((process.returncode or 0 for process in running), default=0) or 1
+        return 0 if asked.done() else max((process.returncode or 0 for process in running), default=0) or 1
     finally:
+        asked.cancel()
         await _stop(running)
 
 
@@ -50,7 +58,7 @@ async def _start(child: Child) -> asyncio.subprocess.Process:
     )
 
 
-async def _before(ready: Awaitable[None], asked: asyncio.Task[bool], running: list[asyncio.subprocess.Process]) -> bool:
+async def _before(ready: Awaitable[None], asked: asyncio.Task[None], running: list[asyncio.subprocess.Process]) -> bool:
     """True when ``ready`` came before a signal and before any child ended."""
     waiting = asyncio.ensure_future(ready)
     done = await _first([waiting, asked, *(asyncio.create_task(process.wait()) for process in running)])
@@ -60,7 +68,7 @@ async def _before(ready: Awaitable[None], asked: asyncio.Task[bool], running: li
     return False
 
 
-async def _first(tasks: list[asyncio.Future[None] | asyncio.Task[bool] | asyncio.Task[int]]) -> set[object]:
+async def _first(tasks: list[asyncio.Future[None] | asyncio.Task[None] | asyncio.Task[int]]) -> set[object]:
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     return set(done)
 

@@ -7,8 +7,9 @@ Nothing here knows WeChat, HTTP or the tables. Services see providers through th
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol
 
 
@@ -82,9 +83,32 @@ class TradeReport:
     refunded: bool = False  # the provider says REFUND: at least a part went back
 
 
+class RefundStatus(enum.StrEnum):
+    """What the provider says of one refund."""
+
+    PROCESSING = "PROCESSING"  # accepted, not finished: ask again
+    SUCCESS = "SUCCESS"  # the money is back with the payer
+    CLOSED = "CLOSED"  # refused for good, the money stays: another try needs a new number
+    ABNORMAL = "ABNORMAL"  # the payer's bank account cannot take it: a person must resolve it
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """One refund, before anything is sent. It becomes one ``out_refund_no``, for ever."""
+
+    out_refund_no: str  # at most 64 characters of [0-9A-Za-z]
+    out_trade_no: str
+    provider_transaction_id: str
+    amount_fen: int  # >= 1, at most what is left of total_fen
+    total_fen: int  # what was paid
+    currency: str
+    reason: str  # shown to the payer; at most 80 bytes of UTF-8
+    notify_url: str
+
+
 @dataclass(frozen=True, slots=True)
 class RefundReport:
-    """What a refund notification says. ``signed`` is False for v2, whose notice is a hint to ask, never evidence."""
+    """What the provider says of one refund. ``signed`` is False for v2's notice: a hint to ask, never evidence."""
 
     source: Source
     adapter: str
@@ -93,9 +117,37 @@ class RefundReport:
     out_refund_no: str
     provider_refund_id: str
     amount_fen: int  # refunded by this refund
-    status: str  # SUCCESS, CLOSED, ABNORMAL, PROCESSING
+    status: RefundStatus
     signed: bool
     refunded_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BillLine:
+    """One line of the provider's trade bill: a payment, or a refund. Amounts in fen, exactly."""
+
+    kind: Literal["payment", "refund"]
+    out_trade_no: str
+    provider_transaction_id: str
+    amount_fen: int  # the order's amount, or what this refund gave back
+    at: int  # epoch seconds
+    appid: str
+    mchid: str
+    openid: str
+    out_refund_no: str = ""
+    provider_refund_id: str = ""
+    refund_status: str = ""  # SUCCESS, PROCESSING, ...: the provider's word
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """A downloaded, checked bill on disk, read line by line in bounded memory. ``lines`` may be walked once.
+
+    Nothing is handed out of a bill that is not whole: totals and digest were checked before.
+    """
+
+    lines: Iterator[BillLine]
+    count: int  # how many lines there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +209,25 @@ class PaymentAdapter(Protocol):
 
     async def close(self, out_trade_no: str) -> CloseResult:
         """Make the number unpayable. Conflict(ORDERPAID) if it is paid; NotFound if it never existed."""
+
+    def compose_refund(self, refund: Refund) -> str:
+        """The parameters of the refund call, decided once. Pure: same refund, same parameters."""
+
+    async def refund(self, parameters: str) -> RefundReport:
+        """Send what ``compose_refund`` made. PROCESSING means accepted, no more.
+
+        Raises Rejected only where nothing was created; NOTENOUGH and the like are Throttled: the same again, later.
+        """
+
+    async def query_refund(self, out_refund_no: str) -> RefundReport:
+        """Ask the provider. Raises NotFound if it knows no such refund, else as ``refund``."""
+
+    async def download_bill(self, day: str, folder: Path) -> Bill:
+        """The trade bill of ``day`` (YYYY-MM-DD, Beijing time), kept as a file in ``folder`` (the caller removes it).
+
+        An empty Bill if there was no trade that day. Raises NotReady if it is not made yet, OutcomeUnknown if what came
+        is cut or does not match its digest, else as ``query``.
+        """
 
     def parse_notification(self, headers: Mapping[str, str], body: bytes, now: int) -> Notification:
         """Verify, then parse. Pure. Raises BadSignature or Malformed; returns only what is authentic."""

@@ -4,7 +4,8 @@
       ConfigError      said at start only                                -> the operator mends the settings
       NotSent          refused, DNS, TLS: certainly not delivered        -> may be sent again
       OutcomeUnknown   timeout, reset, 5xx, SYSTEMERROR, unverifiable    -> same number, query; never "failed"
-      Throttled        429, FREQUENCY_LIMITED                            -> later, same request
+      Throttled        429, FREQUENCY_LIMITED, NOTENOUGH for a refund    -> later, same request
+        NotReady       the bill of that day is not made yet              -> later in the day
       Rejected         the provider said no: code, message               -> final
         Conflict       ORDERPAID, ORDERCLOSED, OUT_TRADE_NO_USED         -> query, then decide
         NotFound       ORDERNOTEXIST, 404 ORDER_NOT_EXIST                -> nothing of that number over there
@@ -39,6 +40,10 @@ class OutcomeUnknown(PaymentError):
 
 class Throttled(PaymentError):
     """The provider asks us to slow down and has done nothing: the same request, later."""
+
+
+class NotReady(Throttled):
+    """What is asked for does not exist yet, and will: ask later in the day."""
 
 
 class Rejected(PaymentError):

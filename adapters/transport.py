@@ -62,14 +62,23 @@ class Response:
     body: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class ClientCert:
+    """What mutual TLS takes: PEM files of our certificate and key, and of authorities other than the transport's."""
+
+    cert_file: str
+    key_file: str
+    ca_certs: str | None = None
+
+
 class Transport:
-    """Kept-alive connections to providers, with deadlines and a size cap.
+    """Kept-alive connections to providers, with deadlines and size caps.
 
     ``connect_timeout`` is the seconds to wait for one of ``max_clients`` connections, and again to make it;
     ``deadline`` is for everything, from the call to the last byte of the answer, and is more than both. ``max_body`` is
-    bytes as they cross the wire: nothing is decompressed, so a compressed bomb stays small.
-    ``ca_certs`` is a PEM file of the authorities to trust instead of the system's. TLS chain and host name are always
-    verified, redirects are never followed, proxies of the environment are ignored.
+    bytes as they cross the wire: nothing is decompressed, so a compressed bomb stays small. The ``file_`` twins are for
+    downloads. ``ca_certs`` is a PEM file of the authorities to trust instead of the system's. TLS chain and host name
+    are always verified, redirects are never followed, proxies of the environment are ignored.
     """
 
     def __init__(
@@ -79,49 +88,59 @@ class Transport:
         deadline: float = 5.0,
         max_body: int = 1_000_000,
         max_clients: int = 50,
+        file_deadline: float = 60.0,
+        file_max_body: int = 256_000_000,
         ca_certs: str | None = None,
     ) -> None:
         self._connect_timeout = connect_timeout
-        self._deadline = deadline
-        self._max_body = max_body
-        self._max_clients = max_clients
         self._ca_certs = ca_certs or _system_ca_bundle()
-        self._slots = asyncio.Semaphore(max_clients)
-        self._client: CurlAsyncHTTPClient | None = None
+        self._calls = _Lane(max_clients, deadline, max_body)
+        self._files = _Lane(2, file_deadline, file_max_body)
         # At DEBUG Tornado's client logs whole URLs, headers and bodies. No log level of ours may switch that on.
         logging.getLogger("tornado.curl_httpclient").setLevel(logging.INFO)
 
     async def request(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        client_cert: ClientCert | None = None,
     ) -> Response:
         """Send once and return whatever HTTP answer came, 3xx, 4xx and 5xx included. ``body`` goes out untouched.
+
+        ``client_cert`` is shown to a server that asks for one.
 
         Raises NotSent if the request certainly did not leave (DNS, refused, TLS handshake, no free connection),
         OutcomeUnknown for every other way of not getting a whole answer.
         """
-        began = time.monotonic()
-        where = f"{method} {_template(url)}"
-        try:
-            await asyncio.wait_for(self._slots.acquire(), self._connect_timeout)
-        except TimeoutError:
-            raise NotSent(f"{where}: no free connection") from None
-        try:
-            left = self._deadline - (time.monotonic() - began)
-            answer = await self._fetch(self._prepare(method, url, headers, body, left), where)
-        finally:
-            self._slots.release()
-        logger.info("%s status=%d ms=%d", where, answer.code, round(1000 * (time.monotonic() - began)))
+        request = self._prepare(method, url, headers, body)
+        if client_cert is not None:
+            request.client_cert, request.client_key = client_cert.cert_file, client_cert.key_file
+            request.ca_certs = client_cert.ca_certs or self._ca_certs
+        answer = await self._exchange(self._calls, request)
         return Response(answer.code, answer.headers, answer.body)
+
+    async def download(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None, target: Path
+    ) -> Response:
+        """As ``request``, but the answer's body, of whatever status, goes into the file ``target`` as it arrives.
+
+        ``Response.body`` is empty. OutcomeUnknown too if the file cannot be written; part of it may then be there.
+        """
+        request = self._prepare(method, url, headers, body)
+        with _Sink(target) as sink:
+            request.streaming_callback = sink.write
+            answer = await self._exchange(self._files, request)
+        return Response(answer.code, answer.headers, b"")
 
     def close(self) -> None:
         """Close every connection. The transport is not usable afterwards."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        self._calls.close()
+        self._files.close()
 
-    def _prepare(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, deadline: float
-    ) -> HTTPRequest:
+    def _prepare(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> HTTPRequest:
         return HTTPRequest(
             url,
             method=method,
@@ -129,7 +148,6 @@ class Transport:
             body=body,
             user_agent=USER_AGENT,
             connect_timeout=self._connect_timeout,
-            request_timeout=deadline,
             follow_redirects=False,
             decompress_response=False,
             validate_cert=True,
@@ -137,17 +155,83 @@ class Transport:
             prepare_curl_callback=_harden,
         )
 
-    async def _fetch(self, request: HTTPRequest, where: str) -> HTTPResponse:
-        """``from None``: the original exception holds the request, and the request holds secrets."""
-        if self._client is None:  # made here, because it belongs to the running loop
-            self._client = CurlAsyncHTTPClient(
-                force_instance=True, max_clients=self._max_clients, max_body_size=self._max_body
-            )
+    async def _exchange(self, lane: _Lane, request: HTTPRequest) -> HTTPResponse:
+        began = time.monotonic()
+        where = f"{request.method} {_template(request.url)}"
         try:
-            return await self._client.fetch(request, raise_error=False)
-        except CurlError as error:
-            kind = NotSent if error.errno in NEVER_LEFT else OutcomeUnknown
-            raise kind(f"{where}: {error.message or 'no answer'} (curl {error.errno})") from None
+            await asyncio.wait_for(lane.slots.acquire(), self._connect_timeout)
+        except TimeoutError:
+            raise NotSent(f"{where}: no free connection") from None
+        try:
+            request.request_timeout = lane.deadline - (time.monotonic() - began)
+            answer = await _fetch(lane.client, request, where)
+        finally:
+            lane.slots.release()
+        logger.info("%s status=%d ms=%d", where, answer.code, round(1000 * (time.monotonic() - began)))
+        return answer
+
+
+class _Lane:
+    """So many connections at once, so many seconds for a call, so many bytes for an answer."""
+
+    def __init__(self, clients: int, deadline: float, max_body: int) -> None:
+        self.slots = asyncio.Semaphore(clients)
+        self.deadline = deadline
+        self._clients = clients
+        self._max_body = max_body
+        self._client: CurlAsyncHTTPClient | None = None
+
+    @property
+    def client(self) -> CurlAsyncHTTPClient:
+        """Made when it is first wanted, because it belongs to the running loop."""
+        if self._client is None:
+            self._client = CurlAsyncHTTPClient(
+                force_instance=True, max_clients=self._clients, max_body_size=self._max_body
+            )
+        return self._client
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+
+class _Sink:
+    """A file that an answer flows into. What goes wrong there is kept for the caller, not raised into libcurl."""
+
+    def __init__(self, target: Path) -> None:
+        self._failed: OSError | None = None
+        try:
+            self._file = target.open("wb")
+        except OSError as error:
+            raise NotSent(f"cannot write the download: {error.strerror}") from None
+
+    def write(self, piece: bytes) -> None:
+        try:
+            if self._failed is None and not self._file.closed:  # closed: the caller has gone, the answer not yet
+                self._file.write(piece)
+        except OSError as error:
+            self._failed = error
+
+    def __enter__(self) -> _Sink:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            self._file.close()
+        except OSError as error:
+            self._failed = error
+        if self._failed is not None and kind is None:
+            raise OutcomeUnknown(f"cannot write the download: {self._failed.strerror}")
+
+
+async def _fetch(client: CurlAsyncHTTPClient, request: HTTPRequest, where: str) -> HTTPResponse:
+    """``from None``: the original exception holds the request, and the request holds secrets."""
+    try:
+        return await client.fetch(request, raise_error=False)
+    except CurlError as error:
+        kind = NotSent if error.errno in NEVER_LEFT else OutcomeUnknown
+        raise kind(f"{where}: {error.message or 'no answer'} (curl {error.errno})") from None
 
 
 def _harden(curl: pycurl.Curl) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from handlers.shapes import LoginBody, OrderBody
+from handlers.shapes import LoginBody, OrderBody, RefundBody
 from handlers.words import WORDS
+from services.refunds import STATUS as REFUND_STATUS
 
 ORDER_NO = {"name": "order_no", "in": "path", "required": True, "schema": {"type": "string"}}
 KEY = {
@@ -19,6 +20,7 @@ KEY = {
 FEN = {"type": "integer", "minimum": 0, "description": "whole fen"}
 TIME = {"type": "string", "format": "date-time"}
 TEXT = {"type": "string"}
+KIND = {"type": "http", "scheme": "bearer"}  # a user's token, or the merchant's key
 
 
 def _object(optional: dict[str, Any] | None = None, **properties: Any) -> dict[str, Any]:
@@ -48,6 +50,18 @@ SCHEMAS = {
         created_at=TIME,
         expires_at=TIME,
         paid_at={**TIME, "type": ["string", "null"]},
+    ),
+    "Refund": _object(
+        refund_no=TEXT,
+        out_refund_no=TEXT,
+        order_no=TEXT,
+        amount_fen=FEN,
+        reason=TEXT,
+        status={"type": "string", "enum": sorted(set(REFUND_STATUS.values()))},
+        source={"type": "string", "enum": ["local", "external"]},
+        message=TEXT,
+        created_at=TIME,
+        refunded_at={**TIME, "type": ["string", "null"]},
     ),
     "Payment": _object(timeStamp=TEXT, nonceStr=TEXT, package=TEXT, signType=TEXT, paySign=TEXT),
 }
@@ -100,6 +114,25 @@ def _paths() -> dict[str, Any]:
         },
         "/api/orders/{order_no}/sync": {**one, "post": _operation("ask WeChat now", {"200": order})},
         "/api/orders/{order_no}/close": {**one, "post": _operation("cancel the order", {"200": order})},
+        **_merchant_paths(),
+    }
+
+
+def _merchant_paths() -> dict[str, Any]:
+    refund: dict[str, Any] = _ref("Refund")
+    key: list[dict[str, list[str]]] = [{"merchant": []}]
+    refunds = _object(refunds={"type": "array", "items": refund})
+    by_number = {"parameters": [ORDER_NO, {**ORDER_NO, "name": "refund_no"}]}
+    return {
+        "/merchant/orders/{order_no}/refunds": {
+            "parameters": [ORDER_NO],
+            "get": _operation("an order's refunds", {"200": refunds}, security=key),
+            "post": _operation("give money back", {"201": refund, "200": refund}, body=RefundBody, security=key),
+        },
+        "/merchant/orders/{order_no}/refunds/{refund_no}": {
+            **by_number,
+            "get": _operation("one refund", {"200": refund}, security=key),
+        },
     }
 
 
@@ -111,13 +144,13 @@ def document(public_url: str) -> dict[str, Any]:
         "servers": [{"url": public_url}],
         "security": [{"bearer": []}],
         "paths": _paths(),
-        "components": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}, "schemas": _schemas()},
+        "components": {"securitySchemes": {"bearer": KIND, "merchant": KIND}, "schemas": _schemas()},
     }
 
 
 def _schemas() -> dict[str, Any]:
     schemas: dict[str, Any] = dict(SCHEMAS)
-    for shape in (LoginBody, OrderBody):
+    for shape in (LoginBody, OrderBody, RefundBody):
         schema = shape.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas.update(schema.pop("$defs", {}))
         schemas[shape.__name__] = schema

@@ -8,13 +8,14 @@ from typing import Any
 
 import tornado.web
 
-from handlers import login, notify, ops, orders, pages, products
+from handlers import login, merchant, notify, ops, orders, pages, products
 from handlers.base import NotFoundHandler
 from handlers.observe import log_request
 from services.bundle import Services
 
 HERE = Path(__file__).parent
 ORDER = r"/api/orders/([0-9A-Z]{8,32})"
+MERCHANT_ORDER = r"/merchant/orders/([0-9A-Z]{8,32})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +28,10 @@ class Demo:
 
 
 def make_app(
-    services: Services, *, public_url: str, pictures: Path, version: str, demo: Demo | None
+    services: Services, *, public_url: str, pictures: Path, version: str, merchant_api_key: str, demo: Demo | None
 ) -> tornado.web.Application:
     """The application: no socket is opened, no file is read."""
+    key = {"key": merchant_api_key}
     routes: list[Any] = [
         # mini-program
         (r"/api/login", login.LoginHandler),
@@ -40,6 +42,9 @@ def make_app(
         (ORDER + "/sync", orders.SyncHandler),
         (ORDER + "/close", orders.CloseHandler),
         (r"/pictures/([a-z0-9-]+\.(?:svg|png|jpg|webp))", pages.Pictures, {"path": str(pictures)}),
+        # the merchant's own systems, server to server
+        (MERCHANT_ORDER + "/refunds", merchant.RefundsHandler, key),
+        (MERCHANT_ORDER + r"/refunds/([0-9A-Za-z_-]{1,64})", merchant.RefundHandler, key),
         # notifications: live for every configured generation, whatever is the default for new payments
         *[
             (rf"/notify/{name}/(?:payment|refund)", notify.NotifyHandler, {"adapter": name})

@@ -31,5 +31,13 @@ class OrderBody(Strict):
     items: Annotated[list[ItemBody], Field(min_length=1, max_length=MOST_ITEMS)]
 
 
+class RefundBody(Strict):
+    """``refund_no`` is the merchant's own number: the same again is the same refund."""
+
+    amount_fen: Annotated[int, Field(ge=1, le=9_999_999_999)]
+    reason: Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    refund_no: Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,64}$")] | None = None
+
+
 class NoBody(Strict):
     """``{}`` or nothing at all."""

@@ -44,6 +44,26 @@ WORDS = {
     "order_closed": Words(409, "The order is closed; make a new one", "订单已关闭，请重新下单"),
     "order_closing": Words(409, "The order is being closed; make a new one", "订单正在关闭，请重新下单"),
     "order_expired": Words(409, "The order was not paid in time; make a new one", "订单已过期，请重新下单"),
+    # refunds, by the merchant's own systems
+    "merchant_key_wrong": Words(
+        401, "Send Authorization: Bearer <MERCHANT_API_KEY>", "请携带 Authorization: Bearer <MERCHANT_API_KEY>"
+    ),
+    "merchant_api_closed": Words(
+        403,
+        "No MERCHANT_API_KEY is set on the server; this API is closed",
+        "服务器未设置 MERCHANT_API_KEY，该接口未开放",
+    ),
+    "refund_not_found": Words(404, "The order has no such refund", "退款单不存在"),
+    "order_not_paid": Words(409, "The order has not been paid", "订单尚未支付"),
+    "refund_exceeds_payment": Words(409, "More than what is left of the payment", "退款金额超过可退余额"),
+    "refund_no_reused": Words(
+        409, "This refund_no was used with another amount or reason", "该 refund_no 已用于不同的退款"
+    ),
+    "refund_too_late": Words(409, "WeChat refunds within a year of the payment", "支付已超过一年，微信不再支持退款"),
+    "day_invalid": Words(400, "{field}: write a day as YYYY-MM-DD", "{field}：日期格式应为 YYYY-MM-DD"),
+    "bill_being_read": Words(409, "The bill of that day is being read", "该日账单正在对账"),
+    "bill_not_ready": Words(503, "WeChat has not made the bill of that day yet", "微信尚未生成该日账单"),
+    "refunds_too_many": Words(409, "WeChat allows 50 refunds of one payment", "单笔支付最多可退款 50 次"),
     # what is not in the client's hands
     "busy": Words(503, "Too busy at the moment; try again shortly", "系统繁忙，请稍后重试"),
     "database_unavailable": Words(

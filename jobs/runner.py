@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from jobs import ask, close, inbox, keys
+from jobs import ask, bill, close, hint, inbox, keys, refund
 from services.bundle import Services
 from services.errors import DatabaseUnavailable, Refused
 
@@ -18,6 +18,9 @@ SCHEDULE: tuple[tuple[str, Job, float], ...] = (
     ("ask", ask.run_once, 2.0),
     ("close", close.run_once, 2.0),
     ("inbox", inbox.run_once, 5.0),
+    ("refund", refund.run_once, 2.0),
+    ("hint", hint.run_once, 5.0),
+    ("bill", bill.run_once, 600.0),
     ("keys", keys.run_once, 6 * 3600.0),
 )
 

@@ -3,21 +3,40 @@
 Models hold shapes and constraints, never decisions: those are taken in ``services``, the only caller.
 """
 
+from models.bill import Bill, BillLine
 from models.discrepancy import Discrepancy
 from models.notification import Notification
 from models.order import Order, OrderItem
 from models.outbox import Outbox
 from models.payment import Payment
 from models.product import Product
+from models.refund import Refund
 from models.session import Session
 from models.state_log import StateLog
 from models.transaction import Transaction
 from models.user import User
 
-TABLES = [User, Session, Product, Order, OrderItem, Transaction, Payment, Notification, StateLog, Discrepancy, Outbox]
+TABLES = [
+    Bill,
+    BillLine,
+    User,
+    Session,
+    Product,
+    Order,
+    OrderItem,
+    Transaction,
+    Payment,
+    Refund,
+    Notification,
+    StateLog,
+    Discrepancy,
+    Outbox,
+]
 
 __all__ = [
     "TABLES",
+    "Bill",
+    "BillLine",
     "Discrepancy",
     "Notification",
     "Order",
@@ -25,6 +44,7 @@ __all__ = [
     "Outbox",
     "Payment",
     "Product",
+    "Refund",
     "Session",
     "StateLog",
     "Transaction",

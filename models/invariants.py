@@ -37,9 +37,18 @@ LOCAL = {
         SELECT o.order_no FROM orders o LEFT JOIN outbox x ON x.order_id = o.id AND x.kind = 'FULFIL'
         GROUP BY o.id, o.order_no, o.state
         HAVING (o.state = 'PAID' AND COUNT(x.id) <> 1) OR (o.state <> 'PAID' AND COUNT(x.id) <> 0)""",
-    "6 refunds never exceed what was paid": """
-        SELECT provider_transaction_id FROM payments
-        WHERE refunded_fen < 0 OR refunded_fen > held_fen OR held_fen > amount_fen""",
+    "6 refunds never exceed what was paid, and the counters are the sums of their rows": """
+        SELECT p.provider_transaction_id FROM payments p LEFT JOIN (
+            SELECT payment_id,
+                SUM(CASE WHEN source = 'LOCAL' AND state NOT IN ('CLOSED', 'REJECTED') THEN amount_fen ELSE 0 END) held,
+                SUM(CASE WHEN source = 'LOCAL' AND state = 'SUCCESS' THEN amount_fen ELSE 0 END) done,
+                SUM(CASE WHEN source = 'EXTERNAL' AND state <> 'CLOSED' THEN amount_fen ELSE 0 END) past_us
+            FROM refunds GROUP BY payment_id) r ON r.payment_id = p.id
+        WHERE p.held_fen <> COALESCE(r.held, 0) OR p.refunded_fen <> COALESCE(r.done, 0)
+           OR p.external_fen <> COALESCE(r.past_us, 0) OR p.refunded_fen > p.held_fen
+           OR (p.held_fen + p.external_fen > p.amount_fen AND NOT EXISTS (
+                SELECT 1 FROM discrepancies d JOIN refunds x ON x.out_refund_no = d.ref
+                WHERE d.kind = 'OVER_REFUND' AND x.payment_id = p.id))""",
     "7 no state goes back, and the log is an unbroken chain": f"""
         SELECT l.id FROM state_log l
         JOIN ({RANKS}) r ON r.entity = l.entity AND r.state = l.to_state
@@ -56,7 +65,12 @@ LOCAL = {
         SELECT t.out_trade_no FROM transactions t
         LEFT JOIN state_log l ON l.entity = 'transaction' AND l.entity_id = t.out_trade_no AND l.seq = t.version
         LEFT JOIN state_log n ON n.entity = 'transaction' AND n.entity_id = t.out_trade_no AND n.seq = t.version + 1
-        WHERE l.id IS NULL OR l.to_state <> t.state OR n.id IS NOT NULL""",
+        WHERE l.id IS NULL OR l.to_state <> t.state OR n.id IS NOT NULL
+        UNION ALL
+        SELECT r.out_refund_no FROM refunds r
+        LEFT JOIN state_log l ON l.entity = 'refund' AND l.entity_id = r.out_refund_no AND l.seq = r.version
+        LEFT JOIN state_log n ON n.entity = 'refund' AND n.entity_id = r.out_refund_no AND n.seq = r.version + 1
+        WHERE l.id IS NULL OR l.to_state <> r.state OR n.id IS NOT NULL""",
     "11 an order has at most one open attempt, and none once it is finished": """
         SELECT t.order_id FROM transactions t JOIN orders o ON o.id = t.order_id
         WHERE t.open_slot IS NOT NULL GROUP BY t.order_id, o.state
@@ -75,4 +89,9 @@ AGAINST_GATEWAY = {
         SELECT o.order_no FROM orders o JOIN transactions t ON t.order_id = o.id
         JOIN gateway_trades g ON g.out_trade_no = t.out_trade_no
         WHERE o.state = 'CLOSED' AND g.state <> 'CLOSED'""",
+    "14 every refund here that WeChat accepted is one that WeChat knows, of the same amount": """
+        SELECT r.out_refund_no FROM refunds r
+        LEFT JOIN gateway_refunds g
+            ON g.out_refund_no = r.out_refund_no AND g.amount_fen = CAST(r.amount_fen AS CHAR(20))
+        WHERE r.state IN ('PROCESSING', 'ABNORMAL', 'SUCCESS') AND g.out_refund_no IS NULL""",
 }

@@ -18,8 +18,9 @@ class Payment(Table):
     currency = CharField(8)
     disposition = CharField(16)  # APPLIED, DUPLICATE, MISMATCH, UNKNOWN_ORDER: fixed at insert
     applied_slot = SmallIntegerField(null=True)  # 1 if applied: unique with the order, so one at most
-    held_fen = BigIntegerField()
-    refunded_fen = BigIntegerField()
+    held_fen = BigIntegerField()  # by our refunds that are not CLOSED or REJECTED
+    external_fen = BigIntegerField()  # refunded on the merchant platform, past us
+    refunded_fen = BigIntegerField()  # by our refunds that are SUCCESS
     source = CharField(16)  # which way it first became known: notification, query, close, bill
     adapter = CharField(32)
     paid_at = BigIntegerField()

@@ -92,5 +92,35 @@ TRANSACTION = StateTable(
     ),
 )
 
+REFUND = StateTable(
+    "refund",
+    {
+        "REQUESTED": 0,
+        "SUBMITTING": 10,
+        "UNKNOWN": 15,
+        "PROCESSING": 20,
+        "ABNORMAL": 25,
+        "SUCCESS": 40,
+        "CLOSED": 40,
+        "REJECTED": 40,
+    },
+    (
+        Move(("REQUESTED",), "SUBMITTING", "refund call", "its money is held; a minute since the order's last refund"),
+        Move(("SUBMITTING",), "UNKNOWN", "refund call", "no answer that can be trusted, or not enough balance"),
+        Move(("SUBMITTING", "UNKNOWN"), "PROCESSING", "evidence only", "accepted by WeChat"),
+        Move(
+            ("SUBMITTING", "UNKNOWN", "PROCESSING"), "ABNORMAL", "evidence only", "keeps its hold; a person resolves it"
+        ),
+        Move(("SUBMITTING", "UNKNOWN", "PROCESSING", "ABNORMAL"), "SUCCESS", "evidence only", "the money went back"),
+        Move(
+            ("SUBMITTING", "UNKNOWN", "PROCESSING", "ABNORMAL"),
+            "CLOSED",
+            "evidence only",
+            "the money stayed; its hold is released, another try needs a new number",
+        ),
+        Move(("SUBMITTING", "UNKNOWN"), "REJECTED", "refund call", "a code that proves nothing was created"),
+    ),
+)
+
 ORDER_FINISHED = ("CLOSED", "PAID", "PAID_LATE")
-TABLES = {table.entity: table for table in (ORDER, TRANSACTION)}
+TABLES = {table.entity: table for table in (ORDER, TRANSACTION, REFUND)}

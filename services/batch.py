@@ -68,6 +68,7 @@ class Batch:
             "disposition": disposition,
             "applied_slot": 1 if disposition == "APPLIED" else None,
             "held_fen": 0,
+            "external_fen": 0,
             "refunded_fen": 0,
             "source": report.source,
             "adapter": report.adapter,

@@ -16,6 +16,8 @@ from services.login import Login
 from services.notifications import Notifications, apply_waiting
 from services.orders import Orders
 from services.ports import Clock
+from services.reconciliation import Reconciliation
+from services.refunds import Refunds
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Services:
     asking: Asking
     closing: Closing
     notifications: Notifications
+    refunds: Refunds
+    reconciliation: Reconciliation
     now: Clock
     leaving: list[str] = field(default_factory=list)  # filled when the server begins to stop
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from adapters.base import RefundReport, TradeReport, TradeStatus
+from adapters.base import RefundReport, RefundStatus, TradeReport, TradeStatus
 
 
 def dump(report: TradeReport | RefundReport | None) -> str:
@@ -17,4 +17,6 @@ def load(kind: str, text: str) -> TradeReport | RefundReport | None:
     fields: dict[str, Any] = json.loads(text)
     if kind == "payment" and fields:
         return TradeReport(**{**fields, "status": TradeStatus(fields["status"])})
-    return RefundReport(**fields) if kind == "refund" and fields else None
+    if kind == "refund" and fields:
+        return RefundReport(**{**fields, "status": RefundStatus(fields["status"])})
+    return None

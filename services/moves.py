@@ -13,11 +13,12 @@ from typing import Any
 
 from peewee import Case
 
-from models import Order, StateLog, Transaction
+from models import Order, Refund, StateLog, Transaction
 from models.database import Raced
-from models.states import ORDER, TRANSACTION, StateTable
+from models.states import ORDER, REFUND, TRANSACTION, StateTable
 
-Row = Order | Transaction
+Row = Order | Transaction | Refund
+TABLES: dict[type[Row], StateTable] = {Order: ORDER, Transaction: TRANSACTION, Refund: REFUND}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def begin(row: Row, actor: str, now: int) -> None:
 
 
 def _table(row: Row) -> StateTable:
-    return ORDER if isinstance(row, Order) else TRANSACTION
+    return TABLES[type(row)]
 
 
 def _update(steps: list[Step]) -> None:

@@ -19,9 +19,11 @@ from services import evidence
 from services.batcher import Batcher
 from services.payments import apply_reports
 from services.ports import Clock
-from services.refunds import note_refunds
+from services.refund_reports import apply_refund_reports
 
 logger = logging.getLogger("pay.notifications")
+
+HINT = "hint"  # the kind of an unsigned notice (v2 refunds): a reason to ask, never evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +64,21 @@ class Notifications:
             if len(batch) > 1:
                 raise  # one by one, to find the one that cannot be applied
             logger.exception("notification stored but not applied adapter=%s", batch[0].adapter)
-            await self._database.run(store, batch, now, None)
+            await self._database.run(store, batch, now)
         return [None] * len(batch)
 
 
 def store_and_apply(batch: Sequence[Received], now: int) -> None:
-    store(batch, now, now)
-    apply_messages([received.message.report for received in batch], now)
+    store(batch, now)
+    reports = {received.message.dedupe_key: received.message.report for received in batch}
+    waiting = apply_messages(list(reports.values()), now)
+    mark_processed([key for key, report in reports.items() if report not in waiting], now)
 
 
-def store(batch: Sequence[Received], now: int, processed_at: int | None) -> None:
+def store(batch: Sequence[Received], now: int) -> None:
     """A message that came before is one row; it counts as processed once any copy of it was."""
-    rows = {received.message.dedupe_key: _row(received, now, processed_at) for received in batch}
+    rows = {received.message.dedupe_key: _row(received, now) for received in batch}
     insert_new(Notification, list(rows.values()), "dedupe_key")
-    if processed_at is not None:
-        mark_processed(list(rows), processed_at)
 
 
 def mark_processed(keys: Sequence[str], now: int) -> None:
@@ -84,29 +86,44 @@ def mark_processed(keys: Sequence[str], now: int) -> None:
     Notification.update(processed_at=now).where(waiting).execute()
 
 
-def apply_messages(reports: Sequence[TradeReport | RefundReport | None], now: int) -> None:
+def apply_messages(reports: Sequence[TradeReport | RefundReport | None], now: int) -> list[RefundReport]:
+    """Signed ones are evidence. Returns what has to wait in the inbox: a hint until somebody has asked, and a refund
+    that came before its payment."""
+    refunds = [report for report in reports if isinstance(report, RefundReport)]
     apply_reports([report for report in reports if isinstance(report, TradeReport)], "notification", now)
-    note_refunds([report for report in reports if isinstance(report, RefundReport)], now)
+    early = apply_refund_reports([report for report in refunds if report.signed], "notification", now)
+    return [*early, *(report for report in refunds if not report.signed)]
 
 
-def _row(received: Received, now: int, processed_at: int | None) -> dict[str, object]:
+def _row(received: Received, now: int) -> dict[str, object]:
     message = received.message
+    hint = isinstance(message.report, RefundReport) and not message.report.signed
     return {
         "dedupe_key": message.dedupe_key,
         "adapter": received.adapter,
-        "kind": message.kind,
+        "kind": HINT if hint else message.kind,
         "report": evidence.dump(message.report),
         "body_digest": received.body_digest,
         "received_at": now,
-        "processed_at": processed_at,
+        "processed_at": None,
     }
 
 
 def apply_waiting(now: int, limit: int = 100) -> int:
-    """Apply what was stored and acknowledged but not applied; returns how many rows were looked at."""
-    waiting = list(
-        Notification.select().where(Notification.processed_at.is_null()).order_by(Notification.id).limit(limit)
-    )
-    apply_messages([evidence.load(row.kind, row.report) for row in waiting], now)
-    mark_processed([row.dedupe_key for row in waiting], now)
-    return len(waiting)
+    """Apply what was stored and acknowledged but not applied; returns how many rows are done with."""
+    unprocessed = Notification.processed_at.is_null() & (Notification.kind != HINT)
+    waiting = list(Notification.select().where(unprocessed).order_by(Notification.id).limit(limit))
+    reports = {row.dedupe_key: evidence.load(row.kind, row.report) for row in waiting}
+    early = apply_messages(list(reports.values()), now)
+    done = [key for key, report in reports.items() if report not in early]
+    mark_processed(done, now)
+    return len(done)
+
+
+def waiting_hints(limit: int) -> list[tuple[str, RefundReport]]:
+    """Unsigned notices that nobody has asked WeChat about yet, by their key in the inbox."""
+    waiting = Notification.select().where(Notification.processed_at.is_null(), Notification.kind == HINT)
+    found = [
+        (row.dedupe_key, evidence.load("refund", row.report)) for row in waiting.order_by(Notification.id).limit(limit)
+    ]
+    return [(key, report) for key, report in found if isinstance(report, RefundReport)]

@@ -33,6 +33,8 @@ def load() -> tuple[Settings, Merchant | None]:
     if settings is None:
         raise SettingsError(problems)
     problems += _check_urls(settings)
+    if 0 < len(settings.merchant_api_key.get_secret_value()) < 32:
+        problems.append("MERCHANT_API_KEY: too easy to guess; use at least 32 random characters: openssl rand -hex 32")
     merchant = None
     if not settings.simulator_mode:
         merchant = read_merchant(settings, problems)
@@ -63,6 +65,7 @@ def _check_urls(settings: Settings) -> list[str]:
         "WECHAT_PAY_URL": settings.wechat_pay_url,
         "WECHAT_API_URL": settings.wechat_api_url,
         "SIMULATOR_URL": settings.simulator_url,
+        **({"WECHAT_V2_SECAPI_URL": settings.wechat_v2_secapi_url} if settings.wechat_v2_secapi_url else {}),
     }
     problems = [problem for name, url in named.items() if (problem := _url_problem(name, url))]
     scheme = settings.database_url.get_secret_value().split(":", 1)[0]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from cryptography import x509
@@ -27,8 +28,15 @@ SAMPLE_KEYS = {
 
 @dataclass(frozen=True, slots=True)
 class V2Keys:
+    """The files are PEM: the merchant's certificate and key for refunds, and whom to trust there."""
+
     api_key: SecretStr
     sign_type: str  # "MD5" or "HMAC-SHA256", for new payments
+    cert_file: str | None
+    key_file: str | None
+    secapi_url: str | None
+    ca_file: str | None
+    folder: TemporaryDirectory[str] | None = None  # holds the simulator's files, and goes with this value
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,12 @@ class Merchant:
 
 def simulated_merchant(settings: Settings, told: Mapping[str, Any]) -> Merchant:
     """The simulator's test merchant, from the answer of its ``GET /_sim/merchant``."""
-    v2 = V2Keys(SecretStr(told["v2_api_key"]), settings.wechat_v2_sign_type)
+    folder: TemporaryDirectory[str] = TemporaryDirectory(prefix="pay-")
+    cert, key, authority = (
+        _put(folder, name, told[name]) for name in ("client_certificate", "client_private_key", "ca_certificate")
+    )
+    v2_key, sign_type = SecretStr(told["v2_api_key"]), settings.wechat_v2_sign_type
+    v2 = V2Keys(v2_key, sign_type, cert, key, told["secapi_url"], authority, folder)
     v3 = V3Keys(
         SecretStr(told["v3_api_key"]),
         told["merchant_serial_no"],
@@ -67,6 +80,13 @@ def simulated_merchant(settings: Settings, told: Mapping[str, Any]) -> Merchant:
     )
     secret = SecretStr(told["app_secret"])
     return Merchant(told["appid"], secret, told["mchid"], v2, v3, settings.simulator_url, settings.simulator_url)
+
+
+def _put(folder: TemporaryDirectory[str], name: str, pem: str) -> str:
+    path = Path(folder.name) / f"{name}.pem"
+    path.touch(0o600)
+    path.write_text(pem, "ascii")
+    return str(path)
 
 
 def read_merchant(settings: Settings, problems: list[str]) -> Merchant:
@@ -133,7 +153,18 @@ def _read_v2(settings: Settings, problems: list[str]) -> V2Keys | None:
         problems.append(f"WECHAT_V2_API_KEY: must be 32 letters and digits; this one has {len(key)} characters")
     elif weak := _weak(key):
         problems.append(f"WECHAT_V2_API_KEY: {weak}")
-    return V2Keys(settings.wechat_v2_api_key, settings.wechat_v2_sign_type)
+    return V2Keys(
+        settings.wechat_v2_api_key,
+        settings.wechat_v2_sign_type,
+        _text(settings.wechat_v2_cert_file),
+        _text(settings.wechat_v2_key_file),
+        settings.wechat_v2_secapi_url or None,
+        _text(settings.wechat_v2_secapi_ca_file),
+    )
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def _read_v3(settings: Settings, problems: list[str]) -> V3Keys | None:

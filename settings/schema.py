@@ -42,6 +42,13 @@ class Settings(BaseSettings):
     )
     wechat_v2_key_file: Path | None = Field(None, description="its private key (`apiclient_key.pem`)")
 
+    wechat_v2_secapi_url: str = Field(
+        "", description="where v2 refunds go, if not to `WECHAT_PAY_URL` (the simulator's)"
+    )
+    wechat_v2_secapi_ca_file: Path | None = Field(
+        None, description="whom to trust there, if not the system's authorities"
+    )
+
     wechat_v3_api_key: SecretStr = Field(SecretStr(""), description="APIv3 key, 32 bytes")
     wechat_v3_serial_no: str = Field("", description="serial number of the merchant API certificate")
     wechat_v3_private_key_file: Path | None = Field(None, description="merchant API private key (`apiclient_key.pem`)")
@@ -55,6 +62,15 @@ class Settings(BaseSettings):
     wechat_api_url: str = Field(WEIXIN_API, description="the mini-program API's address")
     order_expires_minutes: int = Field(
         30, ge=1, le=60 * 24 * 7, description="an unpaid order is closed, at WeChat first"
+    )
+
+    late_payment: Literal["refund", "keep"] = Field(
+        "refund",
+        description="what becomes of money that comes after the order was closed: back by itself, or a person decides",
+    )
+    merchant_api_key: SecretStr = Field(
+        SecretStr(""),
+        description="opens `/merchant/...` to the merchant's own systems; at least 32 characters; unset: closed",
     )
 
     simulator_url: str = Field("http://127.0.0.1:8900", description="where the simulator listens, in simulator mode")

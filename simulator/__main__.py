@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from simulator import rules
-from simulator.app import serve
+from simulator.app import Ports, serve
 from simulator.ledger import LedgerRefused
 from simulator.merchant import MerchantRefused
 from simulator.world import World
@@ -21,8 +21,9 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s simulator %(levelname)s %(message)s")
     if not rules.is_loopback(options.host) and not options.allow_remote:
         return _say(f"refused to listen on {options.host}: it is not loopback; --allow-remote if you mean it")
-    if not 0 <= options.port <= 65535 or not 0 < options.time_scale <= 1_000_000:
-        return _say("--port must be 0 to 65535 and --time-scale a positive number up to 1000000")
+    ports = (options.port, options.secapi_port or 0)
+    if not all(0 <= port <= 65535 for port in ports) or not 0 < options.time_scale <= 1_000_000:
+        return _say("--port and --secapi-port must be 0 to 65535 and --time-scale a positive number up to 1000000")
     try:
         return asyncio.run(_serve(options))
     except (MerchantRefused, LedgerRefused) as refused:
@@ -36,15 +37,17 @@ async def _serve(options: argparse.Namespace) -> int:
     shown = f"[{options.host}]" if ":" in options.host else options.host
 
     def ready(port: int) -> None:
-        print(f"WeChat simulator on http://{shown}:{port} (test merchant {world.merchant.mchid})", flush=True)
+        who = f"(test merchant {world.merchant.mchid}; v2 refunds by {world.secapi_url})"
+        print(f"WeChat simulator on http://{shown}:{port} {who}", flush=True)
 
-    return 0 if await serve(world, options.host, options.port, ready) else 1
+    return 0 if await serve(world, options.host, Ports(options.port, options.secapi_port), ready) else 1
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m simulator", description="A local stand-in for WeChat Pay's servers.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8900, help="0: any free port")
+    parser.add_argument("--secapi-port", type=int, help="for mutual TLS; without it the port after --port, or any")
     parser.add_argument("--data", type=Path, help="keep the merchant and the ledger here; without it, in memory")
     parser.add_argument("--time-scale", type=float, default=1.0, help="how many seconds pass in one")
     parser.add_argument("--allow-remote", action="store_true", help="listen on, and notify, other machines")

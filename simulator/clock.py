@@ -55,6 +55,11 @@ def compact(moment: float) -> str:
     return datetime.fromtimestamp(int(moment), BEIJING).strftime("%Y%m%d%H%M%S")
 
 
+def spaced(moment: float) -> str:
+    """``yyyy-MM-dd HH:mm:ss`` in Beijing (v2.md 9, 10)."""
+    return datetime.fromtimestamp(int(moment), BEIJING).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def from_compact(text: str) -> float:
     """Epoch seconds of ``yyyyMMddHHmmss`` in Beijing; ValueError if there is no such moment."""
     if len(text) != 14 or not (text.isascii() and text.isdigit()):

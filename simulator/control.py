@@ -7,12 +7,18 @@
     GET    /_sim/ledger      {"orders", "payments", "refunds", "deliveries", "users"}; ?out_trade_no= for one
     GET    /_sim/exchanges   {"exchanges": the last 500, newest last}
     GET    /_sim/complaints  {"complaints": the last 1000, newest last}; DELETE forgets them
-    GET    /_sim/state       {"pending_deliveries", "in_flight", "due", "now", "wire"}: quiet when
-                             in_flight and due are 0
+    GET    /_sim/state       {"pending_deliveries", "in_flight", "due", "pending_refunds", "now", "wire"}: quiet
+                             when in_flight and due are 0
     GET, PUT, DELETE /_sim/faults   the plan; see ``faults``. PUT answers with the plan as understood
     GET    /_sim/clock       {"now", "wire", "scale"}
     POST   /_sim/clock       {"advance_seconds"?, "wire_skew_seconds"?}: moves virtual time on; sets how wrong WeChat's
                              clock is in v3 signatures
+    GET, PUT /_sim/refunds   {"next"?: SUCCESS | ABNORMAL | CLOSED, or a list of them: what the next refunds come to,
+                             "seconds"?: how long one takes (3), "interval_seconds"?: between two of an order (60),
+                             "balance_fen"?: what the merchant has left for them, null for always enough}
+    POST   /_sim/refund      {"out_trade_no", "amount_fen", "reason"?, "notify_url"?} -> {"refund"}: one made in the
+                             merchant platform, without the API; refused as the API would
+    GET, PUT, DELETE /_sim/bill     errors planted in the trade bills, with the known answers; see ``planting``
     GET, PUT /_sim/keys      {"notify_key"?: as_ordered | public_key | certificate | alternate,
                              "platform_certificates"?: false for a merchant that has none}
     POST   /_sim/notify      makes an authentic notification to measure; see ``notify``
@@ -24,13 +30,14 @@ This module parses and answers; what is done is done elsewhere.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 from tornado.web import RequestHandler
 
-from simulator import cashier, notify, rules, v3wire
+from simulator import cashier, console, notify, planting, rules, v3wire
 from simulator.door import explained
 from simulator.faults import PlanRefused
 from simulator.keys import NOTIFY_KEYS
@@ -45,6 +52,9 @@ class ControlRefused(Exception):
     """The control was not understood; the text says what to send."""
 
 
+_REFUSALS = (ControlRefused, PlanRefused, notify.NotifyRefused, console.ConsoleRefused, planting.PlantingRefused)
+
+
 class ControlHandler(RequestHandler):
     """The ceremony: who may ask, JSON in, JSON out, errors as JSON."""
 
@@ -54,6 +64,7 @@ class ControlHandler(RequestHandler):
         self.world = world
 
     def prepare(self) -> None:
+        self.world.refunds.settle()
         origin = self.request.headers.get("Origin")
         peer, host = self.request.remote_ip or "", _host_of(f"//{self.request.host}")
         if not rules.is_loopback(peer) or not rules.is_loopback(host):
@@ -97,13 +108,13 @@ class ControlHandler(RequestHandler):
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         error = kwargs.get("exc_info", (None, None, None))[1]
-        if isinstance(error, ControlRefused | PlanRefused | notify.NotifyRefused):
+        if isinstance(error, _REFUSALS):
             self._refuse(400, "bad_request", str(error))
         else:
             self._refuse(status_code, "not_served", self._reason)
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
-        if not isinstance(value, ControlRefused | PlanRefused | notify.NotifyRefused):
+        if not isinstance(value, _REFUSALS):
             super().log_exception(typ, value, tb)
 
     def _refuse(self, status: int, code: str, message: str) -> None:
@@ -122,7 +133,7 @@ class MerchantHandler(ControlHandler):
     """The one place where secrets are shown: the test merchant's, to whoever plays the merchant."""
 
     def get(self) -> None:
-        self.answer(self.world.merchant.published())
+        self.answer(self.world.merchant.published() | {"secapi_url": self.world.secapi_url})
 
 
 class ReadHandler(ControlHandler):
@@ -207,7 +218,7 @@ class ClockHandler(ControlHandler):
         self.world.clock.skew = skew
         self.world.clock.advance(advance)
         self.world.ledger.keep_clock(self.world.clock.offset)
-        self.world.courier.wake()
+        self.world.time_moved()
         self.get()
 
 
@@ -235,6 +246,34 @@ class NotifyHandler(ControlHandler):
         self.answer(await notify.notify(self.world, self.body(*notify.NAMES)))
 
 
+class RefundTermsHandler(ControlHandler):
+    def get(self) -> None:
+        self.answer(vars(self.world.refunds.terms))
+
+    def put(self) -> None:
+        console.set_terms(self.world, self.body(*console.TERMS))
+        self.get()
+
+
+class RefundHandler(ControlHandler):
+    def post(self) -> None:
+        made = console.refund(self.world, self.body(*console.NAMES))
+        self.answer({"refund": dataclasses.asdict(made)})
+
+
+class BillHandler(ControlHandler):
+    def get(self) -> None:
+        self.answer(planting.published(self.world.bills, self.get_query_argument("day", "")))
+
+    def put(self) -> None:
+        self.world.bills.plan = planting.plan(self.body(*planting.NAMES))
+        self.get()
+
+    def delete(self) -> None:
+        self.world.bills.plan = planting.plan({})
+        self.get()
+
+
 class NothingHandler(ControlHandler):
     """Any other /_sim path."""
 
@@ -245,7 +284,8 @@ class NothingHandler(ControlHandler):
 
 
 def _state(world: World, _: str) -> object:
-    return {**world.courier.state(), "now": world.clock.now(), "wire": world.clock.wire()}
+    pending = {"pending_refunds": world.refunds.pending()}
+    return {**world.courier.state(), **pending, "now": world.clock.now(), "wire": world.clock.wire()}
 
 
 def routes(world: World) -> list[tuple[str, type[RequestHandler], dict[str, Any]]]:
@@ -261,6 +301,9 @@ def routes(world: World) -> list[tuple[str, type[RequestHandler], dict[str, Any]
         ("/_sim/pay", PayHandler, here),
         ("/_sim/faults", FaultsHandler, here),
         ("/_sim/clock", ClockHandler, here),
+        ("/_sim/refunds", RefundTermsHandler, here),
+        ("/_sim/refund", RefundHandler, here),
+        ("/_sim/bill", BillHandler, here),
         ("/_sim/keys", KeysHandler, here),
         ("/_sim/notify", NotifyHandler, here),
         ("/_sim/.*", NothingHandler, here),

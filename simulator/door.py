@@ -1,59 +1,26 @@
 """WeChat's own routes over HTTP: finds the operation, applies the fault plan, writes the reply, remembers the exchange.
 
-It must not know what an operation does; ``login``, ``v2`` and ``v3`` do, without knowing HTTP servers.
+It must not know what an operation does: what ``routes`` lists does, without knowing HTTP servers.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from tornado.httputil import format_timestamp
+from tornado.iostream import StreamClosedError
 from tornado.web import RequestHandler
 
-from simulator import login, suspicion, v2, v3
-from simulator.faults import NOT_DONE, Rule, tampered
+from simulator import login, routes, suspicion, tls, v2, v2bills, v3
+from simulator.faults import NOT_DONE, REFUND_OUTCOMES, Rule, tampered
 from simulator.records import WITHHELD, Exchange
-from simulator.wire import GENUINE, Diagnosis, Message, Reply, Seal
+from simulator.routes import Route
+from simulator.wire import GENUINE, Diagnosis, Message, Reply
 from simulator.world import World
 
-Serve = Callable[[World, Message, tuple[str, ...], Seal], Reply]
 _PAGE = {"Content-Type": "text/html"}
 _MOST_EXPLAINED = 3000
-
-
-@dataclass(frozen=True)
-class Route:
-    """``methods`` empty: the operation itself answers a wrong method."""
-
-    pattern: re.Pattern[str]
-    op: str
-    methods: tuple[str, ...]
-    serve: Serve
-
-
-def _v2(path: str, op: str, operation: v2.Operation) -> Route:
-    return Route(re.compile(path), op, (), lambda w, m, _, seal: v2.serve(w, m, operation, seal))
-
-
-def _v3(method: str, path: str, op: str, operation: v3.Operation) -> Route:
-    return Route(re.compile(path), op, (method,), lambda w, m, parts, seal: v3.serve(w, m, operation, parts, seal))
-
-
-ROUTES = (
-    Route(re.compile("/sns/jscode2session"), "login", ("GET",), lambda w, m, _p, _s: login.jscode2session(w.logins, m)),
-    _v2("/pay/unifiedorder", "v2.prepay", v2.prepay),
-    _v2("/pay/orderquery", "v2.query", v2.query),
-    _v2("/pay/closeorder", "v2.close", v2.close),
-    _v3("POST", "/v3/pay/transactions/jsapi", "v3.prepay", v3.prepay),
-    _v3("GET", "/v3/pay/transactions/out-trade-no/([^/]+)", "v3.query", v3.query_by_number),
-    _v3("GET", "/v3/pay/transactions/id/([^/]+)", "v3.query", v3.query_by_id),
-    _v3("POST", "/v3/pay/transactions/out-trade-no/([^/]+)/close", "v3.close", v3.close),
-    _v3("GET", "/v3/certificates", "v3.certificates", v3.certificates),
-)
 
 
 class WeChatHandler(RequestHandler):
@@ -71,12 +38,15 @@ class WeChatHandler(RequestHandler):
             self.request.headers,
             self.request.body,
             self.request.remote_ip or "",
+            self._client_certificate(),
         )
-        route, parts = _find(message.path)
+        self.world.refunds.settle()
+        route, parts = routes.find(message.path)
         if route is None or (route.methods and message.method not in route.methods):
-            reply = _not_found(message, route)
-            self._remember(message, "unknown", reply)
-            self._write(reply)
+            await self._refuse(message, "unknown", _not_found(message, route))
+            return
+        if route.certified and not tls.is_the_merchants(self.world.merchant, message.client_certificate):
+            await self._refuse(message, route.op, _no_certificate())
             return
         rule = self.world.faults.pick(route.op)
         reply = _answer(self.world, message, route, parts, rule)
@@ -88,11 +58,21 @@ class WeChatHandler(RequestHandler):
         elif rule and rule.fault == "truncate":
             await self._write_half(reply)
         else:
-            self._write(reply)
+            await self._write(reply)
 
     get = head = post = delete = patch = put = options = _serve
 
-    def _write(self, reply: Reply) -> None:
+    def _client_certificate(self) -> bytes:
+        if self.request.protocol != "https":
+            return b""
+        certificate = self.request.get_ssl_certificate(binary_form=True)
+        return certificate if isinstance(certificate, bytes) else b""
+
+    async def _refuse(self, message: Message, op: str, reply: Reply) -> None:
+        self._remember(message, op, reply)
+        await self._write(reply)
+
+    async def _write(self, reply: Reply) -> None:
         self.clear()
         self.clear_header("Content-Type")
         self.set_header("Date", format_timestamp(self.world.clock.wire()))
@@ -103,7 +83,13 @@ class WeChatHandler(RequestHandler):
             self.set_header("X-Sim-Explain", explained(self.world, reply.diagnosis))
         if reply.body and reply.status != 204:
             self.write(reply.body)
-        self.finish()
+        try:
+            for piece in reply.pieces or ():
+                self.write(piece)
+                await self.flush()
+            await self.finish()
+        except StreamClosedError:
+            return  # who asked has gone
 
     async def _write_half(self, reply: Reply) -> None:
         """The head promises the whole body, half of it comes, then the connection closes."""
@@ -149,14 +135,6 @@ def explained(world: World, diagnosis: Diagnosis) -> str:
     return text
 
 
-def _find(path: str) -> tuple[Route | None, tuple[str, ...]]:
-    for route in ROUTES:
-        match = route.pattern.fullmatch(path)
-        if match:
-            return route, match.groups()
-    return None, ()
-
-
 def _not_found(message: Message, route: Route | None) -> Reply:
     """v3 answers in JSON; everything else gets the front server's page (v2.md 1)."""
     if message.path.startswith("/v3/"):
@@ -168,13 +146,23 @@ def _not_found(message: Message, route: Route | None) -> Reply:
     return Reply(status, dict(_PAGE), page, code=str(status), why=why)
 
 
+def _no_certificate() -> Reply:
+    """What the front web server says to secapi calls without the merchant's certificate (v2.md 1)."""
+    why = "this call needs the merchant's client certificate, by secapi_url of /_sim/merchant"
+    page = b"<html><body><h1>400 No required SSL certificate was sent</h1></body></html>"
+    return Reply(400, dict(_PAGE), page, code="NO_CLIENT_CERTIFICATE", why=why)
+
+
 def _answer(world: World, message: Message, route: Route, parts: tuple[str, ...], rule: Rule | None) -> Reply:
     """The operation's reply, or what the fault makes of it."""
     if rule and rule.fault in NOT_DONE:
         return _instead(world, message, route.op, rule)
+    world.refunds.forced = REFUND_OUTCOMES.get(rule.fault) if rule else None
     reply = route.serve(world, message, parts, rule.seal if rule else GENUINE)
+    world.refunds.forced = None
     if rule is None:
         return reply
+    reply = reply.held()
     if rule.fault == "http_500_after":
         return _bad_gateway()
     if rule.fault == "tamper":
@@ -191,6 +179,8 @@ def _instead(world: World, message: Message, op: str, rule: Rule) -> Reply:
             return _system_error(op)
         case "frequency_limited":
             return _frequency_limited(world, message, op)
+        case "error":
+            return _error(world, message, op, rule)
         case "html":
             return Reply(200, dict(_PAGE), b"<html><body>Please log in</body></html>")
         case "redirect":
@@ -205,7 +195,17 @@ def _bad_gateway() -> Reply:
     return Reply(500, dict(_PAGE), b"<html><body><h1>500 Internal Server Error</h1></body></html>")
 
 
+def _error(world: World, message: Message, op: str, rule: Rule) -> Reply:
+    if op == "v2.bill":
+        return v2bills.failure("20004", rule.code)
+    if op.startswith("v2"):
+        return v2.refused_unread(world, message, rule.code, "按错误计划返回")
+    return v3.refusal(v3.Refused(rule.status, rule.code, "按错误计划返回"))
+
+
 def _system_error(op: str) -> Reply:
+    if op == "v2.bill":
+        return v2bills.failure("20006", "SYSTEMERROR")
     if op.startswith("v2"):
         return v2.system_error()
     if op.startswith("v3"):
@@ -215,7 +215,7 @@ def _system_error(op: str) -> Reply:
 
 def _frequency_limited(world: World, message: Message, op: str) -> Reply:
     if op.startswith("v2"):
-        return v2.throttled(world, message)
+        return v2.refused_unread(world, message, "FREQUENCY_LIMITED", "频率限制")
     if op.startswith("v3"):
         return v3.refusal(v3.Refused(429, "FREQUENCY_LIMITED", "频率超限"))
     return login.refusal(45011)

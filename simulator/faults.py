@@ -2,8 +2,8 @@
 
 A plan is ``{"seed": 1, "rules": [rule, ...]}``, or the list of rules alone. A rule:
 
-    op           where: a shell pattern over login, v2.prepay, v2.query, v2.close, v3.prepay, v3.query, v3.close,
-                 v3.certificates, notify.v2, notify.v3 ("v3.*", "*.prepay", "notify*")
+    op           where: a shell pattern over ``OPERATIONS`` ("v3.*", "*.prepay", "*.refund", "notify*");
+                 notify.v2 and notify.v3 are of payments, notify.refund is of refunds, in either form
     fault        what, one of the tables below
     count        how many times it strikes; without it, always
     skip         how many times it first lets pass
@@ -12,6 +12,7 @@ A plan is ``{"seed": 1, "rules": [rule, ...]}``, or the list of rules alone. A r
     field        for ``tamper``: which value to change (an XML element or a JSON key, the first of that name)
     value        for ``tamper``: what it becomes; without it the value's first character changes
     location     for ``redirect``
+    status, code for ``error``: v3's HTTP status, and the code of either generation
     bytes        for ``huge_body``: how many are added
     times        for ``duplicate``: how many copies are sent at once
 
@@ -24,6 +25,9 @@ Faults of answers (WeChat to merchant):
     http_500_after           the same, but the work is done
     system_error             WeChat's own: v2 an unsigned SYSTEMERROR, v3 500 SYSTEM_ERROR, login -1; nothing was done
     frequency_limited        v2 FREQUENCY_LIMITED, v3 429, login 45011; nothing was done
+    error                    a business refusal with ``code`` (v2 signed, of a v2 bill its return_msg; v3 with
+                             ``status``); nothing was done
+    refund_abnormal, refund_closed   of refund calls: accepted, and the refund will come to this
     html, empty              status 200 with a web page, or with nothing; nothing was done
     truncate                 the work is done, the answer stops half way
     huge_body                the work is done, the answer is padded to many megabytes
@@ -57,14 +61,16 @@ _SEALS = {
     "wrong_serial": Seal(serial="5A" * 20),
 }
 NOT_DONE = frozenset(
-    {"drop_before", "http_500_before", "system_error", "frequency_limited", "html", "empty", "redirect"}
+    {"drop_before", "http_500_before", "system_error", "frequency_limited", "html", "empty", "redirect", "error"}
 )
+REFUND_OUTCOMES = {"refund_abnormal": "ABNORMAL", "refund_closed": "CLOSED"}
 _DONE = frozenset({"delay", "drop_reply_after_commit", "http_500_after", "truncate", "huge_body", "tamper"})
 _NOTIFY = frozenset({"drop", "delay", "duplicate", "tamper"})
-FAULTS = NOT_DONE | _DONE | _NOTIFY | _SEALS.keys()
+FAULTS = NOT_DONE | _DONE | _NOTIFY | _SEALS.keys() | REFUND_OUTCOMES.keys()
 OPERATIONS = (
-    "login", "v2.prepay", "v2.query", "v2.close", "v3.prepay", "v3.query", "v3.close", "v3.certificates",
-    "notify.v2", "notify.v3",
+    "login", "v2.prepay", "v2.query", "v2.close", "v2.refund", "v2.refund_query", "v2.bill", "v3.prepay", "v3.query",
+    "v3.close", "v3.certificates", "v3.refund", "v3.refund_query", "v3.refund_abnormal", "v3.bill", "v3.bill_file",
+    "notify.v2", "notify.v3", "notify.refund",
 )  # fmt: skip
 
 
@@ -85,6 +91,8 @@ class Rule:
     location: str = "http://127.0.0.1:9/"
     bytes: int = 8_000_000
     times: int = 2
+    status: int = 400
+    code: str = "PARAM_ERROR"
     struck: int = 0
 
     @property
@@ -145,7 +153,7 @@ class Faults:
 _TYPES: dict[str, tuple[type, ...]] = {
     "op": (str,), "fault": (str,), "count": (int, type(None)), "skip": (int,), "probability": (int, float),
     "seconds": (int, float), "field": (str,), "value": (str, type(None)), "location": (str,), "bytes": (int,),
-    "times": (int,),
+    "times": (int,), "status": (int,), "code": (str,),
 }  # fmt: skip
 
 
@@ -161,6 +169,10 @@ def _rule(index: int, values: Any) -> Rule:
         raise PlanRefused(f"rule {index}: fault must be one of {', '.join(sorted(FAULTS))}")
     if not any(fnmatchcase(op, str(values.get("op"))) for op in OPERATIONS):
         raise PlanRefused(f"rule {index}: op must match one of {', '.join(OPERATIONS)}")
+    if not 200 <= values.get("status", 400) <= 599 or not re.fullmatch(
+        r"[0-9A-Za-z_ ]{1,64}", str(values.get("code", "X"))
+    ):
+        raise PlanRefused(f"rule {index}: status is 200 to 599, code a word in ASCII")
     if not re.fullmatch(r"[!-~]*", str(values.get("location", ""))):
         raise PlanRefused(f"rule {index}: location must be an ASCII address")
     return Rule(**values)
@@ -168,6 +180,8 @@ def _rule(index: int, values: Any) -> Rule:
 
 def tampered(body: bytes, rule: Rule) -> bytes:
     """The body with one value changed: the element or key ``rule.field``, or the first digit found without one."""
+    if body.startswith(b"\x1f\x8b"):  # packed: a byte in the middle
+        return body[: len(body) // 2] + bytes([body[len(body) // 2] ^ 1]) + body[len(body) // 2 + 1 :]
     text = body.decode("utf-8")
     if not rule.field:
         return re.sub(r"[0-9]", lambda m: str((int(m[0]) + 1) % 10), text, count=1).encode("utf-8")

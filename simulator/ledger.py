@@ -1,4 +1,4 @@
-"""WeChat's truth: users, orders, payments, deliveries. Values and their storage, no rule of trade.
+"""WeChat's truth: users, orders, payments, refunds, deliveries. Values and their storage, no rule of trade.
 
 With a directory every change is appended to ``ledger.jsonl`` before it is answered, and read back at start; without
 one it lives in memory. It must not know HTTP, signatures or what is allowed when.
@@ -16,7 +16,8 @@ from typing import IO, Any
 
 from simulator.files import write_private
 
-NOTPAY, SUCCESS, CLOSED, PAYERROR = "NOTPAY", "SUCCESS", "CLOSED", "PAYERROR"
+NOTPAY, SUCCESS, CLOSED, PAYERROR, REFUND = "NOTPAY", "SUCCESS", "CLOSED", "PAYERROR", "REFUND"
+PROCESSING, ABNORMAL = "PROCESSING", "ABNORMAL"
 PREPAY_LIFE = 2 * 3600
 
 
@@ -60,6 +61,34 @@ class Order:
 
 
 @dataclass
+class Refund:
+    """One ``out_refund_no``. ``outcome`` is what it will be at ``due_at``; ``source`` api or console.
+
+    ``payer_fen`` is what the user gets back of what they paid themselves, the rest is a coupon's.
+    """
+
+    out_refund_no: str
+    refund_id: str
+    out_trade_no: str
+    transaction_id: str
+    amount_fen: int
+    payer_fen: int
+    api: str
+    source: str
+    reason: str
+    notify_url: str
+    content: str
+    created_at: float
+    outcome: str
+    due_at: float | None
+    account: str = "UNSETTLED"
+    channel: str = "ORIGINAL"
+    key_kind: str = "public_key"
+    state: str = PROCESSING
+    success_at: float | None = None
+
+
+@dataclass
 class Try:
     """One sending of a notification: ``result`` is ``acknowledged`` or why not; ``status`` 0 without an answer."""
 
@@ -70,7 +99,10 @@ class Try:
 
 @dataclass
 class Delivery:
-    """One notification and its repeats. ``state``: waiting, acknowledged or given_up."""
+    """One notification and its repeats. ``state``: waiting, acknowledged or given_up.
+
+    Of a refund if ``out_refund_no`` is set: ``event`` is the refund's state that it tells of, also when repeated later.
+    """
 
     id: str
     out_trade_no: str
@@ -79,6 +111,13 @@ class Delivery:
     first_at: float
     state: str = "waiting"
     tries: list[Try] = field(default_factory=list)
+    out_refund_no: str = ""
+    event: str = SUCCESS
+
+    @property
+    def op(self) -> str:
+        """What the fault plan calls it."""
+        return "notify.refund" if self.out_refund_no else f"notify.{self.api}"
 
 
 @dataclass
@@ -87,6 +126,9 @@ class User:
 
     openid: str
     session_key: str = ""
+
+
+Entity = User | Order | Refund | Delivery
 
 
 class LedgerRefused(Exception):
@@ -101,6 +143,9 @@ class Ledger:
         self.orders: dict[str, Order] = {}
         self.deliveries: dict[str, Delivery] = {}
         self.waiting: dict[str, Delivery] = {}
+        self.refunds: dict[str, Refund] = {}
+        self.refunds_of: dict[str, list[str]] = {}
+        self.by_refund_id: dict[str, str] = {}
         self.by_prepay_id: dict[str, str] = {}
         self.by_transaction_id: dict[str, str] = {}
         self.clock_offset = 0.0
@@ -108,13 +153,15 @@ class Ledger:
         if path is not None:
             self._open(path)
 
-    def keep(self, entity: User | Order | Delivery) -> None:
+    def keep(self, entity: Entity) -> None:
         """Index the entity and write it down."""
         match entity:
             case User():
                 self.users[entity.openid] = entity
             case Delivery():
                 self._file_delivery(entity)
+            case Refund():
+                self._file_refund(entity)
             case Order():
                 self._index(entity)
         self._append({type(entity).__name__: asdict(entity)})
@@ -130,7 +177,7 @@ class Ledger:
             self._file = None
 
     def published(self, out_trade_no: str = "") -> dict[str, object]:
-        """What ``GET /_sim/ledger`` gives, of one number or of all; refunds do not exist yet and are an empty list."""
+        """What ``GET /_sim/ledger`` gives, of one number or of all."""
         orders = [order for order in self.orders.values() if out_trade_no in ("", order.out_trade_no)]
         payments = [
             {"out_trade_no": order.out_trade_no, "amount_fen": order.amount_fen, **asdict(order.payment)}
@@ -141,7 +188,7 @@ class Ledger:
         return {
             "orders": [asdict(order) for order in orders],
             "payments": payments,
-            "refunds": [],
+            "refunds": [asdict(r) for r in self.refunds.values() if out_trade_no in ("", r.out_trade_no)],
             "deliveries": deliveries,
             "users": list(self.users),
         }
@@ -152,6 +199,16 @@ class Ledger:
             self.by_prepay_id[prepay_id] = order.out_trade_no
         if order.payment:
             self.by_transaction_id[order.payment.transaction_id] = order.out_trade_no
+
+    def refunds_for(self, out_trade_no: str) -> list[Refund]:
+        """An order's refunds, oldest first."""
+        return [self.refunds[number] for number in self.refunds_of.get(out_trade_no, ())]
+
+    def _file_refund(self, refund: Refund) -> None:
+        if refund.out_refund_no not in self.refunds:
+            self.refunds_of.setdefault(refund.out_trade_no, []).append(refund.out_refund_no)
+        self.refunds[refund.out_refund_no] = refund
+        self.by_refund_id[refund.refund_id] = refund.out_refund_no
 
     def _file_delivery(self, delivery: Delivery) -> None:
         self.deliveries[delivery.id] = delivery
@@ -170,9 +227,10 @@ class Ledger:
         if path.exists():
             for number, line in enumerate(_whole_lines(path), 1):
                 self._replay_line(number, line)
-        entities: list[User | Order | Delivery] = [
+        entities: list[Entity] = [
             *self.users.values(),
             *self.orders.values(),
+            *self.refunds.values(),
             *self.deliveries.values(),
         ]
         lines = [json.dumps({type(e).__name__: asdict(e)}, ensure_ascii=False) for e in entities]
@@ -192,6 +250,8 @@ class Ledger:
                 self.users[values["openid"]] = User(**values)
             case {"Order": values}:
                 self._index(_order(values))
+            case {"Refund": values}:
+                self._file_refund(Refund(**values))
             case {"Delivery": values}:
                 self._file_delivery(Delivery(**(values | {"tries": [Try(**t) for t in values["tries"]]})))
             case {"clock_offset": float(offset) | int(offset)}:

@@ -7,6 +7,7 @@ the secrets begin with ``SIM``; what looks like a real merchant's is refused.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import re
 import secrets
@@ -31,8 +32,21 @@ _SYMMETRIC = {
     "v2_api_key": re.compile(r"[0-9A-Za-z]{32}"),
     "v3_api_key": re.compile(r"[!-~]{32}"),
 }
+_WECHATS_OWN = ("platform_private_key", "public_key_private_key", "secapi_private_key", "secapi_certificate")
+_TLS_NAMES = ("secapi_private_key", "secapi_certificate")  # a merchant.json of an older simulator has none
 _OWN_APPID = re.compile(r"wxsim[0-9a-z]{13}")
 _OWN_MCHID = re.compile(r"19000[0-9]{5}")
+
+
+_HOSTS = (
+    x509.DNSName("localhost"),
+    x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+    x509.IPAddress(ipaddress.ip_address("::1")),
+)
+_SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=False, content_commitment=False, key_encipherment=False, data_encipherment=False,
+    key_agreement=False, key_cert_sign=True, crl_sign=True, encipher_only=False, decipher_only=False,
+)  # fmt: skip
 
 
 class MerchantRefused(Exception):
@@ -58,10 +72,17 @@ class Merchant:
     public_key_private_key: str
     public_key: str
     ca_certificate: str
+    secapi_private_key: str
+    secapi_certificate: str
 
     def published(self) -> dict[str, str]:
-        """What ``GET /_sim/merchant`` gives: all but WeChat's own private keys (contract.md, Simulator)."""
-        return {k: v for k, v in asdict(self).items() if k not in ("platform_private_key", "public_key_private_key")}
+        """What ``GET /_sim/merchant`` gives: all but WeChat's own private keys (contract.md, Simulator).
+
+        The client certificate of v2's mutual TLS is the API certificate, as at WeChat.
+        """
+        shown = {name: value for name, value in asdict(self).items() if name not in _WECHATS_OWN}
+        client = {"client_certificate": self.merchant_certificate, "client_private_key": self.merchant_private_key}
+        return shown | client
 
     @cached_property
     def verifying_key(self) -> RSA.RsaKey:
@@ -135,7 +156,7 @@ def _check(preset: Mapping[str, str]) -> None:
     for name, own in (("appid", _OWN_APPID), ("mchid", _OWN_MCHID)):
         if name in preset and not own.fullmatch(preset[name]):
             raise MerchantRefused(f"{name} in merchant.json is not one of the simulator's own ({own.pattern})")
-    asymmetric = {field.name for field in fields(Merchant)} - _SYMMETRIC.keys() - {"appid", "mchid"}
+    asymmetric = {field.name for field in fields(Merchant)} - _SYMMETRIC.keys() - {"appid", "mchid", *_TLS_NAMES}
     if preset.keys() & asymmetric and not asymmetric <= preset.keys():
         raise MerchantRefused("merchant.json must hold all keys and certificates, or none of them")
 
@@ -151,6 +172,8 @@ def _complete(preset: Mapping[str, str]) -> Merchant:
     }
     if "merchant_private_key" not in values:
         values |= _make_keys(values["mchid"])
+    if not values.keys() >= set(_TLS_NAMES):
+        values |= _another_authority(values["ca_certificate"])
     return Merchant(**values)
 
 
@@ -176,7 +199,21 @@ def _make_keys(mchid: str) -> dict[str, str]:
         "public_key_private_key": _private_pem(public),
         "public_key": _public_pem(public),
         "ca_certificate": _pem(ca),
+        **_tls_server(authority),
     }
+
+
+def _another_authority(ca_certificate: str) -> dict[str, str]:
+    """For a merchant that was kept before there was mutual TLS: the first authority's key is gone, so there are two."""
+    authority = ec.generate_private_key(ec.SECP256R1())
+    second = _certificate("Simulator CA", authority.public_key(), authority, ca=True)
+    return {"ca_certificate": ca_certificate + _pem(second), **_tls_server(authority)}
+
+
+def _tls_server(authority: ec.EllipticCurvePrivateKey) -> dict[str, str]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = _certificate("Simulator secapi", key.public_key(), authority, hosts=_HOSTS)
+    return {"secapi_private_key": _private_pem(key), "secapi_certificate": _pem(certificate)}
 
 
 def _certificate(
@@ -184,10 +221,11 @@ def _certificate(
     key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey,
     authority: ec.EllipticCurvePrivateKey,
     ca: bool = False,
+    hosts: tuple[x509.GeneralName, ...] = (),
 ) -> x509.Certificate:
     """Five years, 40-digit serial, names that say TEST ONLY (v3.md 2)."""
     start = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
-    return (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(_name(name))
         .issuer_name(_name("Simulator CA"))
@@ -196,8 +234,14 @@ def _certificate(
         .not_valid_before(start)
         .not_valid_after(start + timedelta(days=5 * 365))
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-        .sign(authority, hashes.SHA256())
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), critical=False)
     )
+    if ca:
+        builder = builder.add_extension(_SIGNS_CERTIFICATES, critical=True)
+    if hosts:
+        builder = builder.add_extension(x509.SubjectAlternativeName(hosts), critical=False)
+    return builder.sign(authority, hashes.SHA256())
 
 
 def _name(common_name: str) -> x509.Name:
@@ -217,7 +261,7 @@ def _pem(certificate: x509.Certificate) -> str:
     return certificate.public_bytes(serialization.Encoding.PEM).decode("ascii")
 
 
-def _private_pem(key: rsa.RSAPrivateKey) -> str:
+def _private_pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     ).decode("ascii")

@@ -1,4 +1,4 @@
-"""Payment notifications: what is said (``Facts``), and how each generation says it (v2.md 12.1, v3.md 15.1).
+"""Notifications: what is said of a payment (``Facts``), and how each generation says it (v2.md 12.1, v3.md 15.1).
 
 Pure: facts, keys, times and nonces in; url, headers and body out. Sending is ``courier``'s.
 """
@@ -42,6 +42,16 @@ class Notice:
 
     headers: dict[str, str]
     body: bytes
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a v3 envelope announces: its event_type, its summary, and the resource with its kind (v3.md 15.1)."""
+
+    type: str
+    summary: str
+    original_type: str
+    content: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -153,11 +163,16 @@ def v2_notice(
     }
     if name_sign_type:
         fields["sign_type"] = sign_type
-    fields |= {name: str(value) for name, value in changes.extra.items() if value is not None}
-    dropped = {*changes.remove, *(name for name, value in changes.extra.items() if value is None)}
-    kept = {name: value for name, value in fields.items() if name not in dropped}
-    body = v2wire.write_xml(v2wire.sealed(kept, key, sign_type, seal), plain_integers=name_sign_type)
+    sealed = v2wire.sealed(overlaid(fields, changes), key, sign_type, seal)
+    body = v2wire.write_xml(sealed, plain_integers=name_sign_type)
     return Notice({"Content-Type": "text/xml"}, body)
+
+
+def overlaid(fields: Mapping[str, str], changes: Changes) -> dict[str, str]:
+    """v2 fields with the changes laid over them; null removes."""
+    laid = {**fields, **{name: str(value) for name, value in changes.extra.items() if value is not None}}
+    dropped = {*changes.remove, *(name for name, value in changes.extra.items() if value is None)}
+    return {name: value for name, value in laid.items() if name not in dropped}
 
 
 def v3_notice(
@@ -169,20 +184,34 @@ def v3_notice(
     now: tuple[int, float],
     changes: Changes = UNCHANGED,
 ) -> Notice:
-    """The signed envelope with its encrypted transaction; ``now`` is the wire's and the virtual time.
+    """The notification of a payment, as ``v3_envelope``."""
+    event = Event("TRANSACTION.SUCCESS", "支付成功", "transaction", v3_transaction(facts))
+    return v3_envelope(notice_id, event, merchant, keys, seal, now, changes)
+
+
+def v3_envelope(
+    notice_id: str,
+    event: Event,
+    merchant: Merchant,
+    keys: Keys,
+    seal: Seal,
+    now: tuple[int, float],
+    changes: Changes = UNCHANGED,
+) -> Notice:
+    """The signed envelope with its encrypted resource; ``now`` is the wire's and the virtual time.
 
     ``seal.key`` names the signing key; ``other_merchant`` encrypts for somebody else's APIv3 key.
     """
-    transaction = _without(_merged(v3_transaction(facts), changes.extra), changes.remove)
+    content = _without(_merged(event.content, changes.extra), changes.remove)
     api_key = numbers.text(32) if seal.key == "other_merchant" else merchant.v3_api_key
-    plaintext = v3wire.dump_json(transaction)
+    plaintext = v3wire.dump_json(content)
     envelope: dict[str, Any] = {
         "id": notice_id,
         "create_time": rfc3339(now[1]),
         "resource_type": "encrypt-resource",
-        "event_type": "TRANSACTION.SUCCESS",
-        "summary": "支付成功",
-        "resource": v3wire.resource(api_key, "transaction", numbers.text(12), plaintext),
+        "event_type": event.type,
+        "summary": event.summary,
+        "resource": v3wire.resource(api_key, event.original_type, numbers.text(12), plaintext),
     }
     body = v3wire.dump_json(_merged(envelope, changes.envelope))
     key, serial = keys.named(seal.key)

@@ -1,7 +1,10 @@
 """``POST /_sim/notify``: a notification made to measure with the genuine keys, sent now and outside the schedule.
 
     out_trade_no      whose payment is notified (paid or not); an unknown number is invented around the overrides
-    api               v2 | v3: the form; without it the order's own
+    out_refund_no     whose refund is notified instead; it must be known. Its override is laid over the message alone
+                      (v3: the refund object; v2: what req_info holds, and envelope over the XML around it)
+    event             of a refund: SUCCESS | ABNORMAL | CLOSED; without it what it came to, or will come to
+    api               v2 | v3: the form; without it the order's or the refund's own
     override          neutral facts: amount, payer_total, currency, appid, mchid, openid, transaction_id, out_trade_no,
                       state, bank_type, attach, paid_at; any other name is laid over the message (v3: the transaction
                       object, member by member; v2: the XML), null removes it. An object in a neutral name's place is
@@ -31,24 +34,28 @@ import uuid
 from typing import Any
 from urllib.parse import urlsplit
 
-from simulator import notices, numbers
+from simulator import notices, numbers, refund_views
 from simulator.courier import Judgement
-from simulator.ledger import Order
+from simulator.ledger import PROCESSING, Order, Refund
 from simulator.notices import Changes, Facts, Notice
+from simulator.refunds import OUTCOMES
 from simulator.wire import Seal
 from simulator.world import World
 
 NAMES = (
-    "out_trade_no", "api", "override", "envelope", "remove", "signature", "timestamp_offset", "serial", "key",
+    "out_trade_no", "out_refund_no", "event", "api", "override", "envelope", "remove", "signature",
+    "timestamp_offset", "serial", "key",
     "sign_type", "sign_type_field", "headers", "body", "id", "url", "times", "parallel", "send",
 )  # fmt: skip
 _TYPES: dict[str, type | tuple[type, ...]] = {
-    "out_trade_no": str, "api": str, "override": dict, "envelope": dict, "remove": list, "signature": str,
+    "out_trade_no": str, "out_refund_no": str, "event": str, "api": str, "override": dict, "envelope": dict,
+    "remove": list, "signature": str,
     "timestamp_offset": int, "serial": str, "key": str, "sign_type": str, "sign_type_field": bool, "headers": dict,
     "body": str, "id": str, "url": str, "times": int, "parallel": int, "send": bool,
 }  # fmt: skip
 _CHOICES = {
     "api": ("v2", "v3"),
+    "event": OUTCOMES,
     "signature": ("genuine", "missing", "broken", "signtest"),
     "key": ("public_key", "certificate", "other_merchant"),
     "sign_type": ("MD5", "HMAC-SHA256"),
@@ -66,13 +73,17 @@ class NotifyRefused(Exception):
 async def notify(world: World, wish: dict[str, Any]) -> dict[str, Any]:
     """Make it, send it unless ``send`` is false, and say how it was taken. Raises ``NotifyRefused``."""
     _check(wish)
-    order = world.ledger.orders.get(wish.get("out_trade_no", ""))
-    api = wish.get("api") or (order.api if order else "v3")
-    url = wish.get("url") or (order.notify_url if order else "")
+    refund = _refund(world, wish)
+    order = world.ledger.orders.get(refund.out_trade_no if refund else wish.get("out_trade_no", ""))
+    origin = refund or order
+    api = wish.get("api") or (origin.api if origin else "v3")
+    url = wish.get("url") or (origin.notify_url if origin else "")
     if not url and wish.get("send", True):
-        raise NotifyRefused("an order that is not known has no notify_url: give url, or send false")
-    notice = _outfitted(_make(world, wish, order, api), wish)
-    results = await _send(world, wish, api, url, notice) if wish.get("send", True) else []
+        raise NotifyRefused("what is not known, or gave no notify_url, has none: give url, or send false")
+    made = _make_refund(world, wish, refund, api) if refund else _make(world, wish, order, api)
+    notice = _outfitted(made, wish)
+    op = "notify.refund" if refund else ""
+    results = await _send(world, wish, api, url, notice, op) if wish.get("send", True) else []
     return {
         "url": url,
         "headers": notice.headers,
@@ -103,6 +114,27 @@ def _is_address(text: str) -> bool:
         return well and _TEXT.fullmatch(text) is not None
     except ValueError:
         return False
+
+
+def _refund(world: World, wish: dict[str, Any]) -> Refund | None:
+    number = wish.get("out_refund_no")
+    if number is not None and number not in world.ledger.refunds:
+        raise NotifyRefused("out_refund_no is not known")
+    return world.ledger.refunds.get(number) if number is not None else None
+
+
+def _make_refund(world: World, wish: dict[str, Any], refund: Refund, api: str) -> Notice:
+    order = world.ledger.orders[refund.out_trade_no]
+    changes = Changes(wish.get("override", {}), wish.get("envelope", {}), tuple(map(str, wish.get("remove", []))))
+    state = wish.get("event") or (refund.outcome if refund.state == PROCESSING else refund.state)
+    kind = wish.get("key") or world.keys.for_notice(refund.key_kind if api == refund.api else "public_key")
+    seal = Seal(wish.get("signature", "genuine"), wish.get("timestamp_offset", 0), wish.get("serial"), kind)
+    if api == "v3":
+        times, event = (world.clock.wire(), world.clock.now()), refund_views.v3_event(refund, order, state)
+        notice_id = wish.get("id") or str(uuid.uuid4())
+        return notices.v3_envelope(notice_id, event, world.merchant, world.keys, seal, times, changes)
+    key = numbers.text(32) if kind == "other_merchant" else world.merchant.v2_api_key
+    return refund_views.v2_notice(refund, order, state, key, seal, changes)
 
 
 def _make(world: World, wish: dict[str, Any], order: Order | None, api: str) -> Notice:
@@ -151,11 +183,11 @@ def _outfitted(notice: Notice, wish: dict[str, Any]) -> Notice:
     return Notice({name: value for name, value in headers.items() if value is not None}, body)
 
 
-async def _send(world: World, wish: dict[str, Any], api: str, url: str, notice: Notice) -> list[Judgement]:
+async def _send(world: World, wish: dict[str, Any], api: str, url: str, notice: Notice, op: str) -> list[Judgement]:
     """``times`` sendings, ``parallel`` of them at a time."""
     left, results = wish.get("times", 1), []
     while left > 0:
         together = min(left, wish.get("parallel", 1))
-        results += await world.courier.send(api, url, notice, together)
+        results += await world.courier.send(api, url, notice, together, op)
         left -= together
     return results

@@ -29,6 +29,11 @@ def transaction_id(now: float) -> str:
     return "4200" + digits(6) + datetime.fromtimestamp(now, BEIJING).strftime("%Y%m%d") + digits(10)
 
 
+def refund_id(now: float) -> str:
+    """29 digits: ``5030``, seven of the channel, the day, ten more."""
+    return "5030" + digits(7) + datetime.fromtimestamp(now, BEIJING).strftime("%Y%m%d") + digits(10)
+
+
 def openid() -> str:
     """``o`` and 27 more characters."""
     return "o" + text(27)

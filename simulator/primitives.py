@@ -1,4 +1,4 @@
-"""Cryptography of the simulator, on pycryptodome and hashlib: RSA-SHA256, AES-256-GCM, MD5, HMAC-SHA256.
+"""Cryptography of the simulator, on pycryptodome and hashlib: RSA-SHA256, RSA-OAEP, AES-256-GCM and -ECB, MD5, HMAC.
 
 Pure: keys and bytes in, bytes and text out. It must not know fields, headers or files.
 """
@@ -11,10 +11,11 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
-from Crypto.Cipher import AES
+from Crypto.Cipher import AES, PKCS1_OAEP
 from Crypto.Hash import SHA256
 from Crypto.PublicKey import RSA
 from Crypto.Signature import pkcs1_15
+from Crypto.Util.Padding import pad
 
 
 class Forged(Exception):
@@ -89,6 +90,19 @@ def gcm_decrypt(key: bytes, nonce: bytes, associated_data: bytes, ciphertext: st
         return cipher.decrypt_and_verify(raw[:-16], raw[-16:])
     except (ValueError, binascii.Error) as error:
         raise Forged("GCM tag does not hold") from error
+
+
+def ecb_encrypt(key: bytes, plaintext: bytes) -> str:
+    """AES-256-ECB with PKCS#7 (v2.md 12.2): base64."""
+    return base64.b64encode(AES.new(key, AES.MODE_ECB).encrypt(pad(plaintext, AES.block_size))).decode("ascii")
+
+
+def oaep_decrypt(key: RSA.RsaKey, ciphertext: str) -> bytes:
+    """The plaintext of a sensitive field (v3.md 8): RSAES-OAEP with SHA-1. Raises ``Forged``."""
+    try:
+        return PKCS1_OAEP.new(key).decrypt(base64.b64decode(ciphertext, validate=True))
+    except (ValueError, TypeError, binascii.Error) as error:
+        raise Forged("OAEP padding does not hold") from error
 
 
 def md5_upper(message: bytes) -> str:

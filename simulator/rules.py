@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _ORDER_NUMBER = re.compile(r"[0-9A-Za-z_\-|*]{6,32}")
+_REFUND_NUMBER = re.compile(r"[0-9A-Za-z_\-|*@]{1,64}")
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -34,6 +35,10 @@ def text_problem(value: str, most: int, least: int = 1) -> str | None:
 
 def order_number_problem(value: str) -> str | None:
     return None if _ORDER_NUMBER.fullmatch(value) else "只能是6至32位的数字、大小写字母和_-|*"
+
+
+def refund_number_problem(value: str) -> str | None:
+    return None if _REFUND_NUMBER.fullmatch(value) else "只能是1至64位的数字、大小写字母和_-|*@"
 
 
 def address_problem(value: str) -> str | None:

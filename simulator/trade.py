@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from simulator import numbers
 from simulator.clock import Clock
-from simulator.ledger import CLOSED, NOTPAY, PAYERROR, PREPAY_LIFE, SUCCESS, Ledger, Order, Payment
+from simulator.ledger import CLOSED, NOTPAY, PAYERROR, PREPAY_LIFE, REFUND, SUCCESS, Ledger, Order, Payment
 
 SEVEN_DAYS = 7 * 86400
 _SHORTEST, _LONGEST = 60, 90 * 86400
@@ -69,7 +69,7 @@ class Trade:
             raise Refusal(Kind.STRANGER)
         order = self.ledger.orders.get(draft.out_trade_no) or self._new(draft)
         if order.content != draft.content and order.state != CLOSED:
-            raise Refusal(Kind.USED if order.state == SUCCESS else Kind.OTHER_CONTENT)
+            raise Refusal(Kind.USED if order.payment else Kind.OTHER_CONTENT)
         _still_open(order)
         now = self.clock.now()
         if not order.prepay_ids or now - order.prepay_ids[-1][1] >= PREPAY_LIFE:
@@ -132,7 +132,7 @@ class Trade:
 
 
 def _still_open(order: Order) -> None:
-    if order.state == SUCCESS:
+    if order.state in (SUCCESS, REFUND):
         raise Refusal(Kind.PAID)
     if order.state == CLOSED:
         raise Refusal(Kind.CLOSED)

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from simulator import explain_v2, notices, numbers, v2fields, v2wire
 from simulator.clock import from_compact
-from simulator.ledger import CLOSED, NOTPAY, PAYERROR, SUCCESS, Order
+from simulator.ledger import CLOSED, NOTPAY, PAYERROR, REFUND, SUCCESS, Order
 from simulator.primitives import Forged
 from simulator.trade import Draft, Kind, Refusal
 from simulator.wire import GENUINE, Diagnosis, Message, Reply, Seal
@@ -22,7 +22,9 @@ from simulator.world import World
 Fields = dict[str, str]
 T = TypeVar("T")
 _XML = {"Content-Type": "text/xml; charset=utf-8"}
-_STATE_TEXTS = {SUCCESS: "支付成功", NOTPAY: "订单未支付", CLOSED: "订单已关闭", PAYERROR: "支付失败"}
+_STATE_TEXTS = {
+    SUCCESS: "支付成功", REFUND: "转入退款", NOTPAY: "订单未支付", CLOSED: "订单已关闭", PAYERROR: "支付失败"
+}  # fmt: skip
 _REFUSALS = {
     Kind.PAID: ("ORDERPAID", "该订单已支付"),
     Kind.CLOSED: ("ORDERCLOSED", "该订单已关闭"),
@@ -58,7 +60,7 @@ Operation = Callable[[World, Fields], Fields]
 def serve(world: World, message: Message, operation: Operation, seal: Seal = GENUINE) -> Reply:
     """One call, from raw message to signed reply."""
     try:
-        fields = _admit(world, message)
+        fields = admit(world, message)
     except ProtocolRefused as refused:
         body = v2wire.write_xml({"return_code": "FAIL", "return_msg": refused.text})
         verdict = "bad" if refused.diagnosis else "none"
@@ -85,13 +87,13 @@ def system_error() -> Reply:
     return Reply(200, dict(_XML), v2wire.write_xml(fields))
 
 
-def throttled(world: World, message: Message) -> Reply:
-    """A signed FREQUENCY_LIMITED, in the sign type of the request as far as that can be read."""
+def refused_unread(world: World, message: Message, code: str, text: str) -> Reply:
+    """A business refusal before the request was looked at, but signed as its ``sign_type`` asks."""
     try:
         sign_type = v2wire.parse_xml(message.body).get("sign_type", "")
     except v2wire.XmlRefused:
         sign_type = ""
-    return refusal(world, "FREQUENCY_LIMITED", "频率限制", sign_type if sign_type in v2wire.SIGN_TYPES else "MD5")
+    return refusal(world, code, text, sign_type if sign_type in v2wire.SIGN_TYPES else "MD5")
 
 
 def prepay(world: World, fields: Fields) -> Fields:
@@ -124,7 +126,8 @@ def close(world: World, fields: Fields) -> Fields:
     return {"result_msg": "OK"}
 
 
-def _admit(world: World, message: Message) -> Fields:
+def admit(world: World, message: Message) -> Fields:
+    """The fields of a well-formed and well-signed request of this merchant; raises ``ProtocolRefused``."""
     if message.method != "POST":
         raise ProtocolRefused("REQUIRE_POST_METHOD", "请使用post方法")
     try:

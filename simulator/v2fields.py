@@ -1,4 +1,4 @@
-"""The field tables of API v2 (v2.md 3, 4, 6, 7) and their check. Pure; it must not know orders or signatures."""
+"""The field tables of API v2 (v2.md 3, 4, 6 to 11) and their check. Pure; it must not know orders or signatures."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ Rule = Callable[[str], str | None]
 class FieldRefused(Exception):
     """A request field breaks its rule. ``code`` is LACK_PARAMS or PARAM_ERROR, ``text`` WeChat's err_code_des."""
 
-    def __init__(self, code: str, text: str) -> None:
+    def __init__(self, code: str, text: str, name: str = "") -> None:
         super().__init__(text)
         self.code = code
         self.text = text
+        self.name = name
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,20 @@ def _amount(value: str) -> str | None:
     return None if well else "必须是大于0的整数，单位为分"
 
 
+def _count(value: str) -> str | None:
+    return None if value.isascii() and value.isdigit() else "必须是大于等于0的整数"
+
+
 def _moment(value: str) -> str | None:
     try:
         from_compact(value)
     except ValueError:
         return "格式必须是yyyyMMddHHmmss"
     return None
+
+
+def _day(value: str) -> str | None:
+    return "格式必须是yyyyMMdd" if len(value) != 8 or _moment(f"{value}000000") else None
 
 
 def _json_object(value: str) -> str | None:
@@ -94,18 +103,55 @@ ORDER_QUERY = _COMMON | {
 
 CLOSE_ORDER = _COMMON | {"out_trade_no": Field(32, required=True, rule=rules.order_number_problem)}
 
+REFUND = _COMMON | {
+    "device_info": Field(32),
+    "transaction_id": Field(32),
+    "out_trade_no": Field(32, rule=rules.order_number_problem),
+    "out_refund_no": Field(64, required=True, rule=rules.refund_number_problem),
+    "total_fee": Field(10, required=True, rule=_amount),
+    "refund_fee": Field(10, required=True, rule=_amount),
+    "refund_fee_type": Field(8, rule=_one_of("CNY")),
+    "refund_desc": Field(80),
+    "refund_account": Field(30, rule=_one_of("REFUND_SOURCE_UNSETTLED_FUNDS", "REFUND_SOURCE_RECHARGE_FUNDS")),
+    "notify_url": Field(256, rule=_notify_url),
+    "op_user_id": Field(32),
+}
+
+REFUND_QUERY = _COMMON | {
+    "device_info": Field(32),
+    "transaction_id": Field(32),
+    "out_trade_no": Field(32, rule=rules.order_number_problem),
+    "out_refund_no": Field(64, rule=rules.refund_number_problem),
+    "refund_id": Field(32),
+    "offset": Field(10, rule=_count),
+}
+
+DOWNLOAD_BILL = _COMMON | {
+    "device_info": Field(32),
+    "bill_date": Field(8, required=True, rule=_day),
+    "bill_type": Field(15, rule=_one_of("ALL", "SUCCESS", "REFUND", "RECHARGE_REFUND")),
+    "tar_type": Field(8, rule=_one_of("GZIP")),
+}
+
+DOWNLOAD_FUND_FLOW = _COMMON | {
+    "sign_type": Field(32, required=True, rule=_one_of("HMAC-SHA256")),
+    "bill_date": Field(8, required=True, rule=_day),
+    "account_type": Field(32, required=True, rule=_one_of("Basic", "Operation", "Fees")),
+    "tar_type": Field(8, rule=_one_of("GZIP")),
+}
+
 
 def check(fields: Mapping[str, str], table: Mapping[str, Field]) -> None:
     """Raise ``FieldRefused`` for the first missing, unknown or ill-formed field."""
     for name, field in table.items():
         if field.required and not fields.get(name):
-            raise FieldRefused("LACK_PARAMS", f"缺少参数{name}")
+            raise FieldRefused("LACK_PARAMS", f"缺少参数{name}", name)
     for name, value in fields.items():
         if name not in table:
-            raise FieldRefused("PARAM_ERROR", f"参数{name}未定义")
+            raise FieldRefused("PARAM_ERROR", f"参数{name}未定义", name)
         problem = _problem(value, table[name]) if value else None
         if problem:
-            raise FieldRefused("PARAM_ERROR", f"参数{name}格式错误：{problem}")
+            raise FieldRefused("PARAM_ERROR", f"参数{name}格式错误：{problem}", name)
 
 
 def _problem(value: str, field: Field) -> str | None:

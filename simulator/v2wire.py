@@ -114,10 +114,10 @@ def _parser(reader: _FlatReader) -> xml.parsers.expat.XMLParserType:
     return parser
 
 
-def write_xml(fields: Mapping[str, str], plain_integers: bool = False) -> bytes:
-    """``<xml>`` with CDATA values, or integers bare, as WeChat writes both (v2.md 3)."""
+def write_xml(fields: Mapping[str, str], plain_integers: bool = False, root: str = "xml") -> bytes:
+    """``<xml>`` (or another root) with CDATA values, or integers bare, as WeChat writes both (v2.md 3)."""
     lines = [f"<{name}>{_value(value, plain_integers)}</{name}>" for name, value in fields.items()]
-    return ("<xml>" + "\n".join(lines) + "</xml>").encode("utf-8")
+    return (f"<{root}>" + "\n".join(lines) + f"</{root}>").encode("utf-8")
 
 
 def _value(value: str, plain_integers: bool) -> str:

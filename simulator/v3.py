@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote
 
 from simulator import explain_v3, notices, numbers, rules, v3fields, v3wire
 from simulator.clock import rfc3339
-from simulator.ledger import CLOSED, NOTPAY, PAYERROR, SUCCESS, Order
+from simulator.ledger import CLOSED, NOTPAY, PAYERROR, REFUND, SUCCESS, Order
 from simulator.primitives import Forged, rsa_verify
 from simulator.trade import Draft, Kind, Refusal
 from simulator.wire import GENUINE, Diagnosis, Message, Reply, Seal
@@ -22,7 +22,9 @@ from simulator.world import World
 
 _JSON = {"Content-Type": "application/json; charset=utf-8"}
 _WINDOW = 300
-_STATE_TEXTS = {SUCCESS: "支付成功", NOTPAY: "订单未支付", CLOSED: "订单已关闭", PAYERROR: "支付失败"}
+_STATE_TEXTS = {
+    SUCCESS: "支付成功", REFUND: "订单发生过退款", NOTPAY: "订单未支付", CLOSED: "订单已关闭", PAYERROR: "支付失败"
+}  # fmt: skip
 _REFUSALS = {
     Kind.PAID: (400, "ORDERPAID", "该订单已支付"),
     Kind.CLOSED: (400, "ORDER_CLOSED", "该订单已关闭"),
@@ -73,8 +75,7 @@ Operation = Callable[[World, Call], Answer]
 def serve(world: World, message: Message, operation: Operation, parts: tuple[str, ...], seal: Seal = GENUINE) -> Reply:
     """One call, from raw message to signed reply."""
     try:
-        _check_headers(message)
-        _authenticate(world, message)
+        admit(world, message)
     except Refused as refused:
         return refusal(refused, "bad" if refused.status == 401 else "none")
     try:
@@ -85,6 +86,12 @@ def serve(world: World, message: Message, operation: Operation, parts: tuple[str
     except Refusal as refused_trade:
         return refusal(Refused(*_REFUSALS[refused_trade.kind]), "ok")
     return _signed(world, answer, kind, seal)
+
+
+def admit(world: World, message: Message, accept: str = "application/json|\\*/\\*") -> None:
+    """Headers as they must be, and a signature that holds; raises ``Refused``. ``accept``: a pattern for the header."""
+    _check_headers(message, accept)
+    _authenticate(world, message)
 
 
 def refusal(refused: Refused, verdict: str = "none") -> Reply:
@@ -98,7 +105,7 @@ def refusal(refused: Refused, verdict: str = "none") -> Reply:
 
 def prepay(world: World, call: Call) -> Answer:
     """POST /v3/pay/transactions/jsapi."""
-    body = _body(call.message, v3fields.JSAPI)
+    body = body_of(call.message, v3fields.JSAPI)
     _check_mchid(world, body["mchid"], "body", "/mchid")
     if body["appid"] != world.merchant.appid:
         raise Refused(400, "APPID_MCHID_NOT_MATCH", "appid和mch_id不匹配")
@@ -106,7 +113,7 @@ def prepay(world: World, call: Call) -> Answer:
         return Answer({"prepay_id": world.trade.prepay(_draft(body, call.key_kind))})
     except Refusal as refused:
         if refused.kind is Kind.STRANGER:
-            raise _param_error("body", "/payer/openid", "openid与appid不匹配", None) from refused
+            raise param_error("body", "/payer/openid", "openid与appid不匹配", None) from refused
         raise
 
 
@@ -124,7 +131,7 @@ def query_by_id(world: World, call: Call) -> Answer:
 
 def close(world: World, call: Call) -> Answer:
     """POST .../{out_trade_no}/close: 204, also for an order that is closed already (v3.md 12)."""
-    body = _body(call.message, v3fields.CLOSE)
+    body = body_of(call.message, v3fields.CLOSE)
     _check_mchid(world, body["mchid"], "body", "/mchid")
     try:
         world.trade.close(call.parts[0])
@@ -152,23 +159,23 @@ def certificates(world: World, _call: Call) -> Answer:
     return Answer({"data": [entry]})
 
 
-def _check_headers(message: Message) -> None:
-    """A product string, an Accept that takes JSON, a JSON body (v3.md 1)."""
+def _check_headers(message: Message, pattern: str) -> None:
+    """A product string, an Accept that takes what comes, a JSON body (v3.md 1)."""
     if not message.headers.get("User-Agent", "").strip():
-        raise _param_error("header", "User-Agent", "Http头缺少User-Agent", None)
+        raise param_error("header", "User-Agent", "Http头缺少User-Agent", None)
     accept = message.headers.get("Accept", "")
-    if not re.search(r"application/json|\*/\*", accept):
-        raise _param_error("header", "Accept", "Http头Accept必须包含application/json", None)
+    if not re.search(pattern, accept):
+        raise param_error("header", "Accept", "Http头Accept必须包含application/json", None)
     content_type = message.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if message.method == "POST" and content_type != "application/json":
-        raise _param_error("header", "Content-Type", "Http头Content-Type必须是application/json", None)
+        raise param_error("header", "Content-Type", "Http头Content-Type必须是application/json", None)
 
 
 def _key_kind(world: World, message: Message) -> str:
     """Which of WeChat's keys the request names; one that WeChat does not have is a wrong setting."""
     serial = message.headers.get("Wechatpay-Serial", "")
     if serial not in ("", world.merchant.public_key_id, world.merchant.platform_serial_no):
-        raise _param_error("header", "Wechatpay-Serial", "Http头Wechatpay-Serial错误：无此公钥ID或平台证书序列号", None)
+        raise param_error("header", "Wechatpay-Serial", "Http头Wechatpay-Serial错误：无此公钥ID或平台证书序列号", None)
     return world.keys.kind_asked_for(serial)
 
 
@@ -235,43 +242,45 @@ def _sign_error(message: str, cause: str, field: str = "signature") -> Refused:
     return Refused(401, "SIGN_ERROR", message, detail, Diagnosis(cause, ""))
 
 
-def _param_error(location: str, field: str, message: str, value: object, issue: str = "") -> Refused:
+def param_error(location: str, field: str, message: str, value: object, issue: str = "") -> Refused:
+    """400 PARAM_ERROR with its place (v3.md 16)."""
     detail = {"location": location, "field": field, "issue": issue or message}
     if value is not None:
         detail["value"] = value  # type: ignore[assignment]
     return Refused(400, "PARAM_ERROR", message, detail)
 
 
-def _body(message: Message, table: v3fields.Object) -> dict[str, Any]:
+def body_of(message: Message, table: v3fields.Object) -> dict[str, Any]:
+    """The checked JSON body; raises ``Refused`` with PARAM_ERROR."""
     try:
         body = v3wire.load_json(message.body)
         table.check(body)
     except v3wire.JsonRefused as refused:
-        raise _param_error(
+        raise param_error(
             "body", "", "无法将JSON输入源“/body”映射到目标，请检查JSON格式", None, str(refused)
         ) from refused
     except v3fields.FieldRefused as refused:
         text = f"输入源“/body{refused.pointer}”映射失败，{refused.issue}"
-        raise _param_error("body", refused.pointer, text, refused.value, refused.issue) from refused
+        raise param_error("body", refused.pointer, text, refused.value, refused.issue) from refused
     checked: dict[str, Any] = body
     return checked
 
 
 def _check_mchid(world: World, mchid: str, location: str, field: str) -> None:
     if mchid != world.merchant.mchid:
-        raise _param_error(location, field, "输入源中的mchid与Http头Authorization中的mchid不一致", None)
+        raise param_error(location, field, "输入源中的mchid与Http头Authorization中的mchid不一致", None)
 
 
 def _check_query(world: World, message: Message) -> None:
     pairs = parse_qsl(message.query, keep_blank_values=True, errors="replace")
     if [name for name, _ in pairs] != ["mchid"]:
-        raise _param_error("query", "mchid", "输入源“/query/mchid”缺少或重复，或有未定义的参数", None)
+        raise param_error("query", "mchid", "输入源“/query/mchid”缺少或重复，或有未定义的参数", None)
     _check_mchid(world, pairs[0][1], "query", "mchid")
 
 
 def _draft(body: dict[str, Any], key_kind: str) -> Draft:
     expires = body.get("time_expire")
-    content = v3wire.dump_json(_sorted(body))
+    content = v3wire.dump_json(ordered(body))
     return Draft(
         out_trade_no=body["out_trade_no"],
         api="v3",
@@ -289,17 +298,19 @@ def _draft(body: dict[str, Any], key_kind: str) -> Draft:
     )
 
 
-def _sorted(value: Any) -> Any:
+def ordered(value: Any) -> Any:
+    """The same value with its keys in order: order does not make content different."""
     if isinstance(value, dict):
-        return {name: _sorted(value[name]) for name in sorted(value)}
-    return [_sorted(item) for item in value] if isinstance(value, list) else value
+        return {name: ordered(value[name]) for name in sorted(value)}
+    return [ordered(item) for item in value] if isinstance(value, list) else value
 
 
 def _transaction(world: World, order: Order) -> dict[str, Any]:
     """Paid orders in full, others in the few fields that the field shows (v3.md 11); an unknown key now and then."""
     future = {"sim_future_key": "ignore me"} if world.turn("v3") % 3 == 0 else {}
     if order.payment:
-        return notices.v3_transaction(notices.facts_of(order)) | future
+        state = {"trade_state": order.state, "trade_state_desc": _STATE_TEXTS[order.state]}
+        return notices.v3_transaction(notices.facts_of(order)) | state | future
     return {
         "appid": order.appid,
         "mchid": order.mchid,

@@ -1,4 +1,4 @@
-"""The field tables of API v3 (v3.md 9, 12) and their check. Pure; it must not know orders or signatures.
+"""The field tables of API v3 (v3.md 9, 12, 13) and their check. Pure; it must not know orders or signatures.
 
 A table is built of ``Text``, ``Int``, ``Bool``, ``Object`` and ``Array``. Places are JSON pointers.
 """
@@ -145,3 +145,55 @@ JSAPI = Object(
 )
 
 CLOSE = Object({"mchid": Text(32, required=True)})
+
+_REFUNDED_GOODS = Object(
+    {
+        "merchant_goods_id": Text(32, required=True),
+        "wechatpay_goods_id": Text(32),
+        "goods_name": Text(256),
+        "unit_price": Int(required=True),
+        "refund_amount": Int(required=True),
+        "refund_quantity": Int(required=True, least=1),
+    }
+)
+_FUNDED_FROM = Object(
+    {
+        "account": Text(32, required=True, rule=_one_of("AVAILABLE", "UNAVAILABLE")),
+        "amount": Int(required=True, least=1),
+    }
+)
+
+REFUND = Object(
+    {
+        "transaction_id": Text(32),
+        "out_trade_no": Text(32, rule=rules.order_number_problem),
+        "out_refund_no": Text(64, required=True, rule=rules.refund_number_problem),
+        "reason": Text(80),
+        "notify_url": Text(256, rule=_notify_url),
+        "funds_account": Text(32, rule=_one_of("AVAILABLE", "UNSETTLED")),
+        "amount": Object(
+            {
+                "refund": Int(required=True, least=1),
+                "total": Int(required=True, least=1),
+                "currency": Text(16, required=True, rule=_one_of("CNY")),
+                "from": Array(_FUNDED_FROM, most=2),
+            },
+            required=True,
+        ),
+        "goods_detail": Array(_REFUNDED_GOODS),
+    }
+)
+
+_BANKS = (
+    "CMB", "COMM", "ABC", "CCB", "ICBC", "BOC", "PAB", "SPDB", "CITIC", "CEB", "CMBC", "CIB", "GDB", "PSBC", "NBCB",
+)  # fmt: skip
+
+ABNORMAL_REFUND = Object(
+    {
+        "out_refund_no": Text(64, required=True, rule=rules.refund_number_problem),
+        "type": Text(32, required=True, rule=_one_of("USER_BANK_CARD", "MERCHANT_BANK_CARD")),
+        "bank_type": Text(16, rule=_one_of(*(f"{bank}_DEBIT" for bank in _BANKS))),
+        "bank_account": Text(1024),
+        "real_name": Text(1024),
+    }
+)

@@ -5,7 +5,7 @@ Plain values only; it must not know HTTP servers, keys or the two API generation
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +21,7 @@ class Message:
     headers: Mapping[str, str]
     body: bytes
     peer: str = "127.0.0.1"
+    client_certificate: bytes = b""  # DER, proven by the TLS handshake
 
     @property
     def path(self) -> str:
@@ -45,6 +46,13 @@ class Reply:
     code: str = ""
     why: str = ""
     diagnosis: Diagnosis | None = None
+    pieces: Iterator[bytes] | None = None  # the body, where it is too large to be held; ``body`` is empty then
+
+    def held(self) -> Reply:
+        """The same with its body in memory."""
+        if self.pieces is not None:
+            self.body, self.pieces = b"".join(self.pieces), None
+        return self
 
 
 @dataclass(frozen=True, slots=True)

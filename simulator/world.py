@@ -5,21 +5,25 @@ It builds and holds; the rules are in the parts. It must not know HTTP servers.
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections import Counter
 from pathlib import Path
 
 from simulator import merchant as merchants
-from simulator import notices
+from simulator import notices, refund_views
+from simulator.bills import Bills
 from simulator.clock import Clock
 from simulator.courier import Courier
 from simulator.faults import Faults
 from simulator.files import private_directory
 from simulator.keys import Keys
-from simulator.ledger import Delivery, Ledger, Order
+from simulator.ledger import Delivery, Ledger, Order, Refund
+from simulator.links import Links
 from simulator.login import Logins
 from simulator.notices import Changes, Notice
 from simulator.records import Records
+from simulator.refunds import Refunds
 from simulator.trade import Trade
 from simulator.wire import Seal
 
@@ -38,6 +42,10 @@ class World:
         self.records = Records(self.clock, self.merchant.secrets)
         self.logins = Logins(self.merchant, self.ledger, self.clock)
         self.courier = Courier(self.ledger, self.clock, self.faults, self.records, self._write, allow_remote)
+        self.refunds = Refunds(self.ledger, self.clock, self._notify_refund)
+        self.bills = Bills(self.ledger, self.clock, self.merchant.appid, self.merchant.mchid)
+        self.links = Links(self.clock)
+        self.secapi_url = ""  # known once it listens
         self._turns: Counter[str] = Counter()
 
     def turn(self, kind: str) -> int:
@@ -51,20 +59,66 @@ class World:
         self.courier.post(delivery)
         return delivery
 
+    async def run(self) -> None:
+        """Everything that happens by time alone; ends by cancellation."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.courier.run())
+            group.create_task(self.refunds.run())
+
+    def time_moved(self) -> None:
+        """The clock was set on: what is due happens now."""
+        self.refunds.settle()
+        self.refunds.wake()
+        self.courier.wake()
+
     async def close(self) -> None:
         await self.courier.close()
         self.ledger.keep_clock(self.clock.offset)
         self.ledger.close()
 
+    def _notify_refund(self, refund: Refund) -> None:
+        """In the form of the API that made the refund, to the address that it gave; without one, to nobody."""
+        if refund.notify_url:
+            self.courier.post(
+                Delivery(
+                    str(uuid.uuid4()),
+                    refund.out_trade_no,
+                    refund.api,
+                    refund.notify_url,
+                    self.clock.now(),
+                    out_refund_no=refund.out_refund_no,
+                    event=refund.state,
+                )
+            )
+
     def _write(self, delivery: Delivery, seal: Seal) -> Notice:
         """Sign the notification of a delivery afresh, in the form of the API that made the order."""
         order = self.ledger.orders[delivery.out_trade_no]
+        if delivery.out_refund_no:
+            return self._write_refund(delivery, order, seal)
         facts, now_and_then = notices.facts_of(order), self.turn(f"notice {order.api}") % 2 == 0
         if order.api == "v2":
             named = now_and_then and order.scheme != "MD5"
             return notices.v2_notice(facts, self.merchant.v2_api_key, order.scheme, seal, named)
         kind = seal.key or self.keys.for_notice(order.key_kind)
-        changes = Changes(envelope={"sim_future_key": "ignore me"} if now_and_then else {})
-        times = (self.clock.wire(), self.clock.now())
         sealed = Seal(seal.kind, seal.offset, seal.serial, kind)
-        return notices.v3_notice(delivery.id, facts, self.merchant, self.keys, sealed, times, changes)
+        changes = self._future() if now_and_then else notices.UNCHANGED
+        return notices.v3_notice(delivery.id, facts, self.merchant, self.keys, sealed, self._times(), changes)
+
+    def _write_refund(self, delivery: Delivery, order: Order, seal: Seal) -> Notice:
+        refund = self.ledger.refunds[delivery.out_refund_no]
+        if delivery.api == "v2":
+            return refund_views.v2_notice(refund, order, delivery.event, self.merchant.v2_api_key, seal)
+        kind = seal.key or self.keys.for_notice(refund.key_kind)
+        sealed = Seal(seal.kind, seal.offset, seal.serial, kind)
+        changes = self._future() if self.turn("notice refund") % 2 == 0 else notices.UNCHANGED
+        event = refund_views.v3_event(refund, order, delivery.event)
+        return notices.v3_envelope(delivery.id, event, self.merchant, self.keys, sealed, self._times(), changes)
+
+    def _times(self) -> tuple[int, float]:
+        return self.clock.wire(), self.clock.now()
+
+    @staticmethod
+    def _future() -> Changes:
+        """An unknown key in the envelope: WeChat adds fields."""
+        return Changes(envelope={"sim_future_key": "ignore me"})

@@ -393,6 +393,9 @@ def broken_invariants(tables: Tables, simulator: Simulator) -> dict[str, list[tu
             (p["transaction_id"], str(p["amount_fen"])) for p in ledger["payments"]
         ],
         "gateway_prepays (out_trade_no, fingerprint)": _prepays(exchanges),
+        "gateway_refunds (out_refund_no, amount_fen)": [
+            (r["out_refund_no"], str(r["amount_fen"])) for r in ledger["refunds"]
+        ],
     }
     queries = {**invariants.LOCAL, **invariants.AGAINST_GATEWAY}
     with tables.connect() as connection:

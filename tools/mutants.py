@@ -1,4 +1,5 @@
-"""Plants every fault of ``protocol_faults`` in a copy of the codecs, one at a time; each must turn a test red.
+"""Plants every fault of ``protocol_faults`` and ``refund_faults`` in a copy of the adapters, one at a time; each must
+turn a test red.
 
 Run it with ``make mutants``. It copies what it needs to a temporary folder and changes nothing here. A fault counts as
 killed only if tests ran and failed (pytest's exit status 1): a copy that does not even import proves nothing.
@@ -32,7 +33,8 @@ import pytest  # noqa: E402
 import tornado.curl_httpclient  # noqa: E402, F401
 import xmltodict  # noqa: E402, F401
 
-from tools.protocol_faults import FAULTS, FILES, Fault  # noqa: E402
+from tools import protocol_faults, refund_faults  # noqa: E402
+from tools.protocol_faults import Fault  # noqa: E402
 
 COPIED = ("adapters", "tests/adapters", "tests/vectors", "tests/__init__.py", "pyproject.toml")
 TESTS = (
@@ -46,6 +48,8 @@ TESTS = (
     "v3_codec",
     "adapters_pure",
 )
+FILES = {**protocol_faults.FILES, **refund_faults.FILES}
+FAULTS = [*protocol_faults.FAULTS, *refund_faults.FAULTS]
 OPTIONS = ("-x", "-q", "--tb=no", "--assert=plain")
 SECONDS = 120  # for one run of the tests; a fault that makes them hang is red as well
 
@@ -88,7 +92,7 @@ def judge(parent: str, fault: Fault | None) -> str:
         copy(folder)
         if fault is not None and not plant(folder / FILES[fault.file], fault):
             return "does not apply"
-        return run_tests(folder)
+        return run_tests(folder, tests_for(fault))
     finally:
         os.chdir(ROOT)
         shutil.rmtree(folder)
@@ -118,7 +122,14 @@ def plant(path: Path, fault: Fault) -> bool:
     return True
 
 
-def run_tests(folder: Path) -> str:
+def tests_for(fault: Fault | None) -> tuple[str, ...]:
+    """The tests that must notice it; all of them where there is nothing to notice."""
+    if fault is None:
+        return tuple(dict.fromkeys([*TESTS, *refund_faults.TESTS]))
+    return refund_faults.TESTS if fault in refund_faults.FAULTS else TESTS
+
+
+def run_tests(folder: Path, tests: tuple[str, ...]) -> str:
     """In a child that runs tests once and never again: its path and its output are its own."""
     os.chdir(folder)
     sys.path[:] = [str(folder), *(entry for entry in sys.path if entry not in ("", str(ROOT)))]
@@ -128,7 +139,7 @@ def run_tests(folder: Path) -> str:
     signal.signal(signal.SIGALRM, _too_long)
     signal.alarm(SECONDS)
     try:
-        status = pytest.main([*OPTIONS, *(f"tests/adapters/test_{name}.py" for name in TESTS)])
+        status = pytest.main([*OPTIONS, *(f"tests/adapters/test_{name}.py" for name in tests)])
     finally:
         signal.alarm(0)
     verdicts = {int(pytest.ExitCode.OK): "survived", int(pytest.ExitCode.TESTS_FAILED): "killed"}

@@ -138,8 +138,8 @@ V2_MESSAGES = [
 
 _V2_TOTAL = 'amount_fen=codec.fen(fields, "total_fee") if paid or fields.get("total_fee") else None,'
 _V2_FEE_TYPE = 'currency=codec.word(fields, "fee_type", 16) if fields.get("fee_type") else "CNY",'
-_V2_REFUND = (
-    'REFUND_STATUS = {"SUCCESS": "SUCCESS", "REFUNDCLOSE": "CLOSED", "CHANGE": "ABNORMAL", "PROCESSING": "PROCESSING"}'
+_V2_HINT = (
+    'return Notification(f"v2r:{_digest(fields)}", "refund", _refund_report(fields, "notification", signed=False))'
 )
 
 V2_MEANING = [
@@ -154,9 +154,9 @@ V2_MEANING = [
     Fault("v2r", "unseen states are open", "status = STATUS.get(trade_state, TradeStatus.UNSEEN)",
           "status = STATUS.get(trade_state, TradeStatus.OPEN)"),
     Fault("v2r", "a signed failure pays", 'if fields.get("result_code") != "SUCCESS":', 'if fields.get("return_code") != "SUCCESS":'),
-    Fault("v2r", "refund notices are evidence", "signed=False,", "signed=True,"),
+    Fault("v2r", "refund notices are evidence", _V2_HINT, _V2_HINT.replace("False", "True")),
     Fault("v2r", "refunds of the whole order", 'amount_fen=codec.fen(fields, "refund_fee"),', 'amount_fen=codec.fen(fields, "total_fee"),'),
-    Fault("v2r", "CHANGE is success", _V2_REFUND, _V2_REFUND.replace("ABNORMAL", "SUCCESS")),
+    Fault("v2r", "CHANGE is success", '"CHANGE": RefundStatus.ABNORMAL,', '"CHANGE": RefundStatus.SUCCESS,'),
     Fault("v2r", "the scheme forgotten", "scheme=scheme,", 'scheme="MD5",'),
 ]  # fmt: skip
 
@@ -286,7 +286,8 @@ V3_MEANING = [
     Fault("v3r", "routed by object alone", _V3_PAYMENT, 'if envelope.original_type == "transaction":'),
     Fault("v3r", "refunds of the whole order", 'amount_fen=codec.fen(codec.part(refund, "amount"), "refund"),',
           'amount_fen=codec.fen(codec.part(refund, "amount"), "total"),'),
-    Fault("v3r", "status for refund_status", 'status = codec.word(refund, "refund_status", 32)', 'status = codec.word(refund, "status", 32)'),
+    Fault("v3r", "status for refund_status", 'return Notification(key, "refund", _refund_report(envelope.resource, "refund_status", "notification"))',
+          'return Notification(key, "refund", _refund_report(envelope.resource, "status", "notification"))'),
     Fault("v3r", "refunded never told", 'refunded=trade_state == "REFUND",', "refunded=False,"),
     Fault("v3a", "the code before the status", "if status // 100 == response.status // 100:", "if status:"),
     Fault("v3a", "429 by code only", "if response.status == 429:", "if False:"),

@@ -1,4 +1,4 @@
-"""The calls of API v2: unifiedorder, orderquery, closeorder, and what comes back (v2.md 4 to 7, 12).
+"""The calls of API v2: order, query, close, refund, bill, and what comes back (v2.md 4 to 10, 12).
 
 Decides nothing about money: it sends what was composed, believes what verifies, and names every failure by what the
 caller may do next. It keeps no state.
@@ -6,18 +6,35 @@ caller may do next. It keeps no state.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
+from datetime import date
+from pathlib import Path
 
-from adapters.base import Attempt, Check, CloseResult, Notification, Prepay, PrepayRequest, Reply, TradeReport
-from adapters.errors import ConfigError, Conflict, NotFound, OutcomeUnknown, PaymentError, Throttled
-from adapters.judging import believing, plain
+from adapters import bill
+from adapters.base import (
+    Attempt,
+    Bill,
+    Check,
+    CloseResult,
+    Notification,
+    Prepay,
+    PrepayRequest,
+    Refund,
+    RefundReport,
+    Reply,
+    TradeReport,
+)
+from adapters.errors import ConfigError, Conflict, NotFound, NotSent, OutcomeUnknown, PaymentError, Rejected, Throttled
+from adapters.judging import believing, confirmed, ours, plain
 from adapters.text import fit, tidy
-from adapters.transport import Response, Transport
-from adapters.wechat_v2 import codec, reports
-from adapters.wechat_v2.answers import refusal
+from adapters.transport import ClientCert, Response, Transport
+from adapters.wechat_v2 import answers, codec, reports
 from adapters.wechat_v2.codec import Fields
 from adapters.wechat_v2.config import WechatV2Config
+
+HEADERS = {"Content-Type": "text/xml; charset=utf-8", "Accept": "text/xml"}
 
 
 class WechatV2:
@@ -62,13 +79,12 @@ class WechatV2:
             "openid": attempt.openid,
             "sign_type": scheme,
         }
-        text = json.dumps(parameters, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-        return PrepayRequest(text, scheme)
+        return PrepayRequest(_canonical(parameters), scheme)
 
     async def prepay(self, request: PrepayRequest) -> Prepay:
         """The same stored parameters each time; WeChat answers with a usable prepay_id (v2.md 4, "Rules")."""
         parameters: dict[str, str] = json.loads(request.parameters)
-        fields = await self._call("/pay/unifiedorder", parameters, request.scheme)
+        fields = await self._call("/pay/unifiedorder", parameters)
         with believing():
             return Prepay(codec.word(fields, "prepay_id", 64), request.scheme)
 
@@ -78,22 +94,71 @@ class WechatV2:
 
     async def query(self, out_trade_no: str) -> TradeReport:
         """v2.md 6."""
-        scheme = self._config.sign_type
-        fields = await self._call("/pay/orderquery", self._about(out_trade_no), scheme)
+        fields = await self._call("/pay/orderquery", self._about(out_trade_no=out_trade_no))
         if fields.get("out_trade_no") != out_trade_no:
             raise OutcomeUnknown("an answer without our out_trade_no")
         with believing():
-            return reports.queried(fields, scheme)
+            return reports.queried(fields, self._config.sign_type)
 
     async def close(self, out_trade_no: str) -> CloseResult:
         """v2.md 7. The refusals are signed, so ORDERCLOSED is proof."""
         try:
-            await self._call("/pay/closeorder", self._about(out_trade_no), self._config.sign_type)
+            await self._call("/pay/closeorder", self._about(out_trade_no=out_trade_no))
         except Conflict as error:
             if plain(error.code) == "ORDERCLOSED":
                 return CloseResult.ALREADY_CLOSED
             raise
         return CloseResult.ACCEPTED
+
+    def compose_refund(self, refund: Refund) -> str:
+        """The parameters of refund (v2.md 8) as canonical JSON, without nonce and signature."""
+        return _canonical(
+            self._about(
+                transaction_id=refund.provider_transaction_id,
+                out_refund_no=refund.out_refund_no,
+                total_fee=str(refund.total_fen),
+                refund_fee=str(refund.amount_fen),
+                refund_fee_type=refund.currency,
+                refund_desc=fit(refund.reason, 80),
+                notify_url=refund.notify_url,
+            )
+        )
+
+    async def refund(self, parameters: str) -> RefundReport:
+        """v2.md 8, over mutual TLS. NotSent without a client certificate: the refund waits for the operator."""
+        asked: dict[str, str] = json.loads(parameters)
+        number = asked["out_refund_no"]
+        if not (self._config.cert_file and self._config.key_file):
+            raise NotSent("v2 refunds need WECHAT_V2_CERT_FILE and WECHAT_V2_KEY_FILE")
+        certificate = ClientCert(self._config.cert_file, self._config.key_file, self._config.ca_certs)
+        try:
+            fields = await self._call("/secapi/pay/refund", asked, answers.REFUND, certificate)
+            with believing():
+                report = reports.refund_accepted(fields)
+        except Rejected as refused:
+            report = await confirmed(refused, self.query_refund(number))
+        return ours(report, number, asked["transaction_id"], int(asked["refund_fee"]))
+
+    async def query_refund(self, out_refund_no: str) -> RefundReport:
+        """v2.md 9."""
+        fields = await self._call("/pay/refundquery", self._about(out_refund_no=out_refund_no), answers.REFUND_QUERY)
+        with believing():
+            return reports.refund_queried(fields, out_refund_no)
+
+    async def download_bill(self, day: str, folder: Path) -> Bill:
+        """v2.md 10. The answer is the bill itself, unsigned; its totals say whether it is whole."""
+        named = date.fromisoformat(day)
+        asked = self._about(bill_date=named.strftime("%Y%m%d"), bill_type="ALL", tar_type="GZIP")
+        target = folder / f"{self.name}-{named.isoformat()}.bill"
+        response = await self._transport.download(
+            "POST", self._url("/pay/downloadbill"), headers=HEADERS, body=self._signed(asked), target=target
+        )
+        _judge_status(response)
+        try:
+            _judge_bill(target)
+        except NotFound:
+            return bill.empty()
+        return await asyncio.to_thread(bill.read, target)
 
     def parse_notification(self, headers: Mapping[str, str], body: bytes, now: int) -> Notification:  # noqa: ARG002
         """Payment (signed) or refund (encrypted only). v2 signs neither headers nor a time, so both go unread."""
@@ -121,35 +186,63 @@ class WechatV2:
 
     # --- one call ---
 
-    def _about(self, out_trade_no: str) -> dict[str, str]:
-        scheme = self._config.sign_type
-        return {"appid": self.appid, "mch_id": self.mchid, "out_trade_no": out_trade_no, "sign_type": scheme}
+    def _about(self, **parameters: str) -> dict[str, str]:
+        """With who we are, and how we sign today."""
+        return {"appid": self.appid, "mch_id": self.mchid, **parameters, "sign_type": self._config.sign_type}
 
-    async def _call(self, path: str, parameters: Fields, scheme: str) -> Fields:
-        """Sign, send, and judge the answer in the order of v2.md 1."""
-        fields = {**parameters, "nonce_str": self._nonce()[:32]}
-        fields["sign"] = codec.sign(fields, self._key, scheme)
-        headers = {"Content-Type": "text/xml; charset=utf-8", "Accept": "text/xml"}
+    async def _call(
+        self,
+        path: str,
+        parameters: Fields,
+        table: answers.Table = answers.TABLE,
+        certificate: ClientCert | None = None,
+    ) -> Fields:
+        """Sign in the way that the parameters name, send, and judge the answer in the order of v2.md 1."""
+        url = self._url(path, self._config.secapi_url if certificate else None)
         response = await self._transport.request(
-            "POST", self._config.base_url.rstrip("/") + path, headers=headers, body=codec.build(fields)
+            "POST", url, headers=HEADERS, body=self._signed(parameters), client_cert=certificate
         )
-        return self._judge(response, parameters, scheme)
+        return self._judge(response, parameters, table)
 
-    def _judge(self, response: Response, asked: Fields, scheme: str) -> Fields:
-        if response.status == 429:
-            raise Throttled("HTTP 429")
-        if response.status != 200:
-            raise OutcomeUnknown(f"HTTP {response.status}")
+    def _url(self, path: str, base: str | None = None) -> str:
+        return (base or self._config.base_url).rstrip("/") + path
+
+    def _signed(self, parameters: Fields) -> bytes:
+        fields = {**parameters, "nonce_str": self._nonce()[:32]}
+        return codec.build({**fields, "sign": codec.sign(fields, self._key, parameters["sign_type"])})
+
+    def _judge(self, response: Response, asked: Fields, table: answers.Table) -> Fields:
+        _judge_status(response)
         with believing():
-            fields = codec.read_answer(response.body, self._key, scheme)
+            fields = codec.read_answer(response.body, self._key, asked["sign_type"])
         for name in ("appid", "mch_id"):
             if fields.get(name) != asked[name]:
                 raise OutcomeUnknown(f"an answer about another {name}")
-        if fields.get("out_trade_no", asked["out_trade_no"]) != asked["out_trade_no"]:
-            raise OutcomeUnknown("an answer about another out_trade_no")
+        for name in ("out_trade_no", "transaction_id", "out_refund_no"):
+            if name in asked and fields.get(name, asked[name]) != asked[name]:
+                raise OutcomeUnknown(f"an answer about another {name}")
         if fields.get("result_code") != "SUCCESS":
-            raise refusal(fields.get("err_code", ""), fields.get("err_code_des", ""))
+            raise answers.refusal(fields.get("err_code", ""), fields.get("err_code_des", ""), table)
         return fields
+
+
+def _judge_status(response: Response) -> None:
+    if response.status == 429:
+        raise Throttled("HTTP 429")
+    if response.status != 200:
+        raise OutcomeUnknown(f"HTTP {response.status}")
+
+
+def _judge_bill(target: Path) -> None:
+    """Raises what downloadbill failed with, if that is what came instead of a bill."""
+    with target.open("rb") as file, believing():
+        failure = codec.read_bill_failure(file.read(codec.MAX_XML))
+    if failure is not None:
+        raise answers.bill_refusal(failure.get("return_msg", ""), failure.get("error_code", ""))
+
+
+def _canonical(parameters: Fields) -> str:
+    return json.dumps(parameters, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def _advice(error: PaymentError) -> str:

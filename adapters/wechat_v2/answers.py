@@ -1,15 +1,27 @@
-"""What API v2 says no with: every documented ``err_code`` of order, query and close, and what the caller may do.
+"""What API v2 says no with: every documented ``err_code`` of every operation, and what the caller may do.
 
-Only codes of answers whose signature held get here. Sources: v2.md 4, 6, 7, 8; money.md F9.
+Only codes of answers whose signature held get here. Sources: v2.md 4, 6 to 9; money.md part 1, F9.
 """
 
 from __future__ import annotations
 
-from adapters.errors import Conflict, NotFound, OutcomeUnknown, PaymentError, Rejected, Throttled
+from collections.abc import Mapping
+
+from adapters.errors import Conflict, NotFound, NotReady, OutcomeUnknown, PaymentError, Rejected, Throttled
 from adapters.judging import plain
 from adapters.text import tidy
 
-TABLE: dict[str, type[PaymentError]] = {
+Table = Mapping[str, type[PaymentError]]
+
+SLOWER: Table = {
+    "FREQUENCY_LIMITED": Throttled,
+    "INVALID_REQ_TOO_MUCH": Throttled,
+    "RATELIMIT_EXCEED": Throttled,
+    "RATELIMIT_EXCEEDED": Throttled,
+}
+
+TABLE: Table = {
+    **SLOWER,
     # the number is spent, in use or in another state: query it, then decide
     "ORDERPAID": Conflict,
     "ORDERCLOSED": Conflict,
@@ -18,11 +30,6 @@ TABLE: dict[str, type[PaymentError]] = {
     "INVALID_REQUEST": Conflict,  # mostly "same number, other parameters": the number is then known over there
     # nothing of that number
     "ORDERNOTEXIST": NotFound,
-    # the same request later
-    "FREQUENCY_LIMITED": Throttled,
-    "INVALID_REQ_TOO_MUCH": Throttled,
-    "RATELIMIT_EXCEED": Throttled,
-    "RATELIMIT_EXCEEDED": Throttled,
     # done or not done, nobody knows
     "SYSTEMERROR": OutcomeUnknown,
     "BIZERR_NEED_RETRY": OutcomeUnknown,
@@ -44,10 +51,63 @@ TABLE: dict[str, type[PaymentError]] = {
     "INVALID_TRANSACTIONID": Rejected,
 }
 
+# A refund that is asked for. Rejected: this request created nothing; whether an earlier one under the same number did,
+# a query says, before anybody counts on it.
+REFUND: Table = {
+    **SLOWER,
+    "NOTENOUGH": Throttled,  # the merchant tops up; then the same number
+    "BIZERR_NEED_RETRY": Throttled,  # turned away because of another request
+    "SYSTEMERROR": OutcomeUnknown,
+    "SIGNERROR": OutcomeUnknown,  # with such a key no query would be answered either
+    "REFUND_FEE_MISMATCH": OutcomeUnknown,  # there is a refund under this number, with another amount
+    "ERROR": Rejected,
+    "TRADE_OVERDUE": Rejected,
+    "USER_ACCOUNT_ABNORMAL": Rejected,
+    "ORDERNOTEXIST": Rejected,  # no such order, or it is not paid
+    "INVALID_TRANSACTIONID": Rejected,
+    "PARAM_ERROR": Rejected,
+    "APPID_NOT_EXIST": Rejected,
+    "MCHID_NOT_EXIST": Rejected,
+    "REQUIRE_POST_METHOD": Rejected,
+    "XML_FORMAT_ERROR": Rejected,
+}
 
-_BY_PLAIN = {plain(code): kind for code, kind in TABLE.items()}
+# A question about a refund: a refused question says nothing about the refund.
+REFUND_QUERY: Table = {
+    **SLOWER,
+    "REFUNDNOTEXIST": NotFound,
+    "SYSTEMERROR": OutcomeUnknown,
+    "INVALID_TRANSACTIONID": OutcomeUnknown,
+    "PARAM_ERROR": OutcomeUnknown,
+    "APPID_NOT_EXIST": OutcomeUnknown,
+    "MCHID_NOT_EXIST": OutcomeUnknown,
+    "REQUIRE_POST_METHOD": OutcomeUnknown,
+    "SIGNERROR": OutcomeUnknown,
+    "XML_FORMAT_ERROR": OutcomeUnknown,
+}
 
 
-def refusal(code: str, message: str) -> PaymentError:
+def refusal(code: str, message: str, table: Table = TABLE) -> PaymentError:
     """The error for a signed ``result_code=FAIL``. A code that nobody documented is an unknown outcome."""
-    return _BY_PLAIN.get(plain(code), OutcomeUnknown)(tidy(message), code=tidy(code, 64))
+    kind = {plain(row): what for row, what in table.items()}.get(plain(code), OutcomeUnknown)
+    return kind(tidy(message), code=tidy(code, 64))
+
+
+# downloadbill says no in ``return_msg``; the numbers beside it are not fixed (v2.md 10). Letters only, in lower case.
+BILL: Table = {
+    "nobillexist": NotFound,  # no trade that day
+    "billcreating": NotReady,
+    "signerror": Rejected,
+    "missingparameter": Rejected,
+    "invalidbilltype": Rejected,
+    "dataformaterror": Rejected,
+    "systemerror": OutcomeUnknown,
+    "compressgziperror": OutcomeUnknown,
+    "uncompressgziperror": OutcomeUnknown,
+}
+
+
+def bill_refusal(message: str, code: str) -> PaymentError:
+    """The error for downloadbill's unsigned ``return_code=FAIL``."""
+    letters = "".join(char for char in message.lower() if char.isalpha())
+    return BILL.get(letters, OutcomeUnknown)(tidy(message), code=tidy(code, 64))

@@ -136,6 +136,15 @@ def read_notification(body: bytes, api_key: str) -> Signed:
     return Signed(fields, scheme)
 
 
+def read_bill_failure(head: bytes) -> Fields | None:
+    """What downloadbill's answer says if it begins like XML, after an optional BOM; None if it is a bill (v2.md 10).
+
+    A failure has neither ``sign`` nor ``result_code``, and its number is called ``error_code``. Raises BadSignature.
+    """
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return _parse_flat(text, "xml") if text.startswith(b"<") else None
+
+
 def is_refund_notice(body: bytes) -> bool:
     """Refund notices carry no ``sign`` but ``req_info``: which of the two readers to use. Says nothing of truth."""
     fields = _parse_flat(body, "xml")

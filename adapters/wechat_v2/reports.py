@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from adapters.base import Notification, RefundReport, Source, TradeReport, TradeStatus
+from adapters.base import Notification, RefundReport, RefundStatus, Source, TradeReport, TradeStatus
 from adapters.errors import Malformed
 from adapters.wechat_v2 import codec
 from adapters.wechat_v2.codec import Fields, Signed
@@ -22,8 +22,12 @@ STATUS = {
     "REVOKED": TradeStatus.CLOSED,
 }
 
-# v2's words for a refund's state in the neutral ones, which are v3's
-REFUND_STATUS = {"SUCCESS": "SUCCESS", "REFUNDCLOSE": "CLOSED", "CHANGE": "ABNORMAL", "PROCESSING": "PROCESSING"}
+REFUND_STATUS = {
+    "PROCESSING": RefundStatus.PROCESSING,
+    "SUCCESS": RefundStatus.SUCCESS,
+    "REFUNDCLOSE": RefundStatus.CLOSED,
+    "CHANGE": RefundStatus.ABNORMAL,
+}
 
 
 def trade_report(fields: Fields, trade_state: str, scheme: str, source: Source) -> TradeReport:
@@ -66,14 +70,36 @@ def notified(signed: Signed) -> Notification:
     return Notification(key, "payment", trade_report(fields, "SUCCESS", signed.scheme, "notification"))
 
 
+def refund_accepted(fields: Fields) -> RefundReport:
+    """The answer of refund: accepted, no more (v2.md 8)."""
+    return _refund_report({**fields, "refund_status": "PROCESSING"}, "query", signed=True)
+
+
+def refund_queried(fields: Fields, out_refund_no: str) -> RefundReport:
+    """The answer of refundquery: of the refunds that it lists, by whatever index, ours (v2.md 9)."""
+    listed = (name.removeprefix("out_refund_no_") for name in fields if name.startswith("out_refund_no_"))
+    index = next((each for each in listed if fields[f"out_refund_no_{each}"] == out_refund_no), None)
+    if index is None:
+        raise Malformed("an answer without our out_refund_no")
+    names = {"refund_success_time": "success_time"}
+    wanted = ("out_refund_no", "refund_id", "refund_fee", "refund_status", "refund_success_time")
+    entry = {names.get(name, name): fields.get(f"{name}_{index}", "") for name in wanted}
+    order = {name: fields.get(name, "") for name in ("out_trade_no", "transaction_id")}
+    return _refund_report({**order, **entry}, "query", signed=True)
+
+
 def refund_notified(fields: Fields) -> Notification:
     """A refund notice, decrypted but not signed."""
+    return Notification(f"v2r:{_digest(fields)}", "refund", _refund_report(fields, "notification", signed=False))
+
+
+def _refund_report(fields: Fields, source: Source, *, signed: bool) -> RefundReport:
     status = REFUND_STATUS.get(fields.get("refund_status", ""))
     if status is None:
-        raise Malformed("refund_status is not a documented one")
-    done = status == "SUCCESS" and fields.get("success_time")
-    report = RefundReport(
-        source="notification",
+        raise Malformed("a refund in no documented state")
+    done = status is RefundStatus.SUCCESS and fields.get("success_time")
+    return RefundReport(
+        source=source,
         adapter=NAME,
         out_trade_no=codec.word(fields, "out_trade_no", 32),
         provider_transaction_id=codec.word(fields, "transaction_id", 32),
@@ -81,10 +107,9 @@ def refund_notified(fields: Fields) -> Notification:
         provider_refund_id=codec.word(fields, "refund_id", 32),
         amount_fen=codec.fen(fields, "refund_fee"),
         status=status,
-        signed=False,
+        signed=signed,
         refunded_at=codec.epoch(fields["success_time"]) if done else None,
     )
-    return Notification(f"v2r:{_digest(fields)}", "refund", report)
 
 
 def _digest(fields: Fields) -> str:

@@ -1,4 +1,4 @@
-"""The calls of API v3: JSAPI order, query, close, certificates, and what comes back (v3.md 3 to 12, 15, 16).
+"""The calls of API v3: JSAPI order, query, close, refund, bill, and what comes back (v3.md 3 to 16).
 
 Decides nothing about money: it sends what was composed, believes what verifies, and names every failure by what the
 caller may do next. Its only state is the platform keys.
@@ -6,32 +6,37 @@ caller may do next. Its only state is the platform keys.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from pydantic import SecretBytes
 
+from adapters import bill
 from adapters.base import (
     Attempt,
+    Bill,
     Check,
     CloseResult,
     Notification,
     Prepay,
     PrepayRequest,
+    Refund,
+    RefundReport,
     Reply,
     TradeReport,
     TradeStatus,
 )
-from adapters.errors import ConfigError, Conflict, NotFound, OutcomeUnknown, PaymentError
-from adapters.judging import believing, plain
+from adapters.errors import ConfigError, Conflict, Malformed, NotFound, OutcomeUnknown, PaymentError, Rejected
+from adapters.judging import believing, confirmed, ours, plain
 from adapters.text import fit, tidy
 from adapters.transport import Response, Transport
-from adapters.wechat_v3 import codec, reports
-from adapters.wechat_v3.answers import refusal
+from adapters.wechat_v3 import answers, codec, reports
 from adapters.wechat_v3.codec import Object
 from adapters.wechat_v3.config import WechatV3Config, api_key, merchant_key, wechat_public_key
 from adapters.wechat_v3.platform_keys import PlatformKeys
@@ -39,6 +44,8 @@ from adapters.wechat_v3.platform_keys import PlatformKeys
 BEIJING = timezone(timedelta(hours=8))
 ALARMING_SKEW = 60  # seconds between WeChat's clock and ours (money.md F60); from 300 on nothing verifies
 SOON = 30 * 86_400
+MAX_ERROR = 65_536  # bytes of an error answer to a download that are worth reading
+REFUNDS = "/v3/refund/domestic/refunds"
 
 
 class WechatV3:
@@ -57,8 +64,8 @@ class WechatV3:
             raise ConfigError("WECHAT_V3_SERIAL_NO must be the hexadecimal serial number of the merchant certificate")
         self.appid = config.appid
         self.mchid = config.mchid
-        self._base_url = config.base_url.rstrip("/")
-        self._base_path = urlsplit(self._base_url).path
+        base = urlsplit(config.base_url.rstrip("/"))
+        self._origin, self._base_path = f"{base.scheme}://{base.netloc}", base.path
         self._serial_no = config.serial_no
         self._public_key_id = config.public_key_id
         self._api_key = SecretBytes(api_key(config))
@@ -115,6 +122,75 @@ class WechatV3:
             raise
         return CloseResult.ACCEPTED
 
+    def compose_refund(self, refund: Refund) -> str:
+        """The very JSON body of the refund (v3.md 13.1)."""
+        return _json(
+            {
+                "transaction_id": refund.provider_transaction_id,
+                "out_refund_no": refund.out_refund_no,
+                "reason": fit(refund.reason, 80),
+                "notify_url": refund.notify_url,
+                "amount": {"refund": refund.amount_fen, "total": refund.total_fen, "currency": refund.currency},
+            }
+        )
+
+    async def refund(self, parameters: str) -> RefundReport:
+        """The same stored bytes each time (v3.md 13.1). A refusal, which may be unsigned, is confirmed by a query."""
+        asked = json.loads(parameters)
+        number = asked["out_refund_no"]
+        try:
+            response = await self._send("POST", REFUNDS, parameters.encode())
+            report = self._refund_report(response, answers.REFUND)
+        except Rejected as refused:
+            report = await confirmed(refused, self.query_refund(number))
+        return ours(report, number, asked["transaction_id"], asked["amount"]["refund"])
+
+    async def query_refund(self, out_refund_no: str) -> RefundReport:
+        """v3.md 13.2."""
+        response = await self._send("GET", f"{REFUNDS}/{quote(out_refund_no, safe='')}")
+        report = self._refund_report(response, answers.REFUND_QUERY)
+        if report.out_refund_no != out_refund_no:
+            raise OutcomeUnknown("an answer about another refund")
+        return report
+
+    async def resolve_abnormal(self, refund_id: str, out_refund_no: str) -> RefundReport:
+        """Send the money of an ABNORMAL refund to the merchant's own bank card, who owes it to the payer (v3.md 13.3).
+
+        Rejected means that the refund is as it was. (To another card of the payer's would take card data.)
+        """
+        body = _json({"out_refund_no": out_refund_no, "type": "MERCHANT_BANK_CARD"}).encode()
+        target = f"{REFUNDS}/{quote(refund_id, safe='')}/apply-abnormal-refund"
+        serial = self._public_key_id or self._keys.newest(int(self._now()))  # required here (v3.md 13.3)
+        report = self._refund_report(await self._send("POST", target, body, serial), answers.REFUND)
+        if (report.provider_refund_id, report.out_refund_no) != (refund_id, out_refund_no):
+            raise OutcomeUnknown("an answer about another refund")
+        return report
+
+    async def download_bill(self, day: str, folder: Path) -> Bill:
+        """v3.md 14. A signed answer tells where the file is and its digest; the file itself is not signed."""
+        named = date.fromisoformat(day).isoformat()
+        try:
+            response = await self._send("GET", f"/v3/bill/tradebill?bill_date={named}&bill_type=ALL&tar_type=GZIP")
+            answer = self._judge(response, 200, answers.BILL)
+        except NotFound:
+            return bill.empty()
+        with believing():
+            sha1, url = codec.sha1(answer), codec.word(answer, "download_url", 2048)
+        target = folder / f"{self.name}-{named}.bill"
+        await self._download(url, target)
+        return await asyncio.to_thread(bill.read, target, sha1)
+
+    async def _download(self, url: str, target: Path) -> None:
+        """Our signature goes with it, so to nobody but WeChat. Path and query are signed as WeChat wrote them."""
+        if not url.startswith(f"{self._origin}/"):
+            raise Malformed("a bill that would be downloaded from somewhere else")
+        headers = {"Accept": "*/*", "Authorization": self._authorize("GET", url.removeprefix(self._origin), b"")}
+        response = await self._transport.download("GET", url, headers=headers, target=target)
+        if response.status != 200:
+            with target.open("rb") as file:
+                said = Response(response.status, response.headers, file.read(MAX_ERROR))
+            raise answers.refusal(said, answers.BILL_FILE)
+
     def parse_notification(self, headers: Mapping[str, str], body: bytes, now: int) -> Notification:
         """Verified over the body as received, then opened. ``now`` in epoch seconds."""
         key = self._api_key.get_secret_value()
@@ -134,7 +210,7 @@ class WechatV3:
         """
         response = await self._send("GET", "/v3/certificates")
         if response.status != 200:
-            error = refusal(response)
+            error = answers.refusal(response)
             if isinstance(error, NotFound) and self._public_key_id:
                 return
             raise error
@@ -159,14 +235,15 @@ class WechatV3:
         path = f"/v3/pay/transactions/out-trade-no/{quote(out_trade_no, safe='')}"
         return f"{path}?mchid={quote(self.mchid, safe='')}" if query else path
 
-    async def _send(self, method: str, target: str, body: bytes = b"") -> Response:
+    async def _send(self, method: str, target: str, body: bytes = b"", serial: str | None = None) -> Response:
         """Sign and send. What is signed are the path, the query and the bytes that go out."""
+        target = self._base_path + target
         headers = {"Accept": "application/json", "Authorization": self._authorize(method, target, body)}
         if body:
             headers["Content-Type"] = "application/json"
-        if self._public_key_id:  # asks for an answer signed with this key (v3.md 7)
-            headers["Wechatpay-Serial"] = self._public_key_id
-        return await self._transport.request(method, self._base_url + target, headers=headers, body=body or None)
+        if serial := serial or self._public_key_id:  # asks for an answer signed with this key (v3.md 7)
+            headers["Wechatpay-Serial"] = serial
+        return await self._transport.request(method, self._origin + target, headers=headers, body=body or None)
 
     def _authorize(self, method: str, target: str, body: bytes) -> str:
         return codec.authorization(
@@ -174,16 +251,21 @@ class WechatV3:
             self._serial_no,
             self._private_key,
             method=method,
-            target=self._base_path + target,
+            target=target,
             timestamp=int(self._now()),
             nonce=self._nonce()[:32],
             body=body,
         )
 
-    def _judge(self, response: Response, expected: int) -> Object:
+    def _refund_report(self, response: Response, table: answers.Table) -> RefundReport:
+        answer = self._judge(response, 200, table)
+        with believing():
+            return reports.refund_answer(answer)
+
+    def _judge(self, response: Response, expected: int, table: answers.Table = answers.TABLE) -> Object:
         """The verified object of an answer with the expected status; an error for everything else."""
         if not 200 <= response.status < 300:
-            raise refusal(response)
+            raise answers.refusal(response, table)
         now = int(self._now())
         with believing():
             answer = codec.read_answer(response.headers, response.body, self._keys.at(now), now)

@@ -34,6 +34,7 @@ Object = Mapping[str, Any]  # a JSON object
 Keys = Mapping[str, RSAPublicKey]  # by certificate serial or PUB_KEY_ID_...
 
 _TIMESTAMP = re.compile(r"[1-9][0-9]{9}")
+_SHA1 = re.compile(r"[0-9A-Fa-f]{40}")
 _NONCE = re.compile(r"[!-+\--~]{1,128}")  # visible ASCII without the comma, which would mean a header sent twice
 _RFC3339 = re.compile(r"(2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})")
 
@@ -273,6 +274,14 @@ def fen(fields: Object, name: str) -> int:
     if type(value) is not int or not 1 <= value <= 9_999_999_999:
         raise Malformed(f"{name} is not an amount")
     return value
+
+
+def sha1(answer: Object) -> str:
+    """The hex digest that a bill answer gives for its file (v3.md 14). Malformed for any other kind of digest."""
+    digest = answer.get("hash_value")
+    if answer.get("hash_type") != "SHA1" or not isinstance(digest, str) or not _SHA1.fullmatch(digest):
+        raise Malformed("a bill without a SHA-1 digest")
+    return digest
 
 
 def epoch(fields: Object, name: str) -> int:

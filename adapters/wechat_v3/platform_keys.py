@@ -29,6 +29,11 @@ class PlatformKeys:
         valid = {serial: each.key for serial, each in self._certificates.items() if now < each.expires_at}
         return MappingProxyType({**valid, **self._public_key})
 
+    def newest(self, now: int) -> str | None:
+        """The serial of the valid certificate that lasts longest: the one to name to WeChat (v3.md 6)."""
+        valid = [each for each in self._certificates.values() if now < each.expires_at]
+        return max(valid, key=lambda each: each.expires_at).serial_no if valid else None
+
     def replace(self, listed: Iterable[Certificate], now: int) -> None:
         """Take over WeChat's whole list. A list without a single valid certificate changes nothing."""
         valid = {each.serial_no: each for each in listed if now < each.expires_at}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adapters.base import Notification, RefundReport, Source, TradeReport, TradeStatus
+from adapters.base import Notification, RefundReport, RefundStatus, Source, TradeReport, TradeStatus
 from adapters.errors import Malformed
 from adapters.wechat_v3 import codec
 from adapters.wechat_v3.codec import Envelope, Object
@@ -19,7 +19,6 @@ STATUS = {
     "CLOSED": TradeStatus.CLOSED,
     "REVOKED": TradeStatus.CLOSED,
 }
-REFUND_STATUS = {"SUCCESS", "CLOSED", "ABNORMAL", "PROCESSING"}
 
 
 def trade_report(trade: Object, source: Source) -> TradeReport:
@@ -50,13 +49,15 @@ def trade_report(trade: Object, source: Source) -> TradeReport:
     )
 
 
-def refund_report(refund: Object) -> RefundReport:
-    """The refund object of a notification (v3.md 15.1), whose state is called ``refund_status``."""
-    status = codec.word(refund, "refund_status", 32)
-    if status not in REFUND_STATUS:
-        raise Malformed("refund_status is not a documented one")
+def refund_answer(refund: Object) -> RefundReport:
+    """The refund object that calls answer with (v3.md 13.1): its state is called ``status``."""
+    return _refund_report(refund, "status", "query")
+
+
+def _refund_report(refund: Object, state: str, source: Source) -> RefundReport:
+    status = refund_status(codec.word(refund, state, 32))
     return RefundReport(
-        source="notification",
+        source=source,
         adapter=NAME,
         out_trade_no=codec.word(refund, "out_trade_no", 32),
         provider_transaction_id=codec.word(refund, "transaction_id", 32),
@@ -65,8 +66,16 @@ def refund_report(refund: Object) -> RefundReport:
         amount_fen=codec.fen(codec.part(refund, "amount"), "refund"),
         status=status,
         signed=True,
-        refunded_at=codec.epoch(refund, "success_time") if status == "SUCCESS" else None,
+        refunded_at=codec.epoch(refund, "success_time") if status is RefundStatus.SUCCESS else None,
     )
+
+
+def refund_status(word: str) -> RefundStatus:
+    """v3's words are the neutral ones. Malformed for any other: what it would mean for the money, nobody knows."""
+    try:
+        return RefundStatus(word)
+    except ValueError:
+        raise Malformed("a refund in no documented state") from None
 
 
 def notified(envelope: Envelope) -> Notification:
@@ -78,5 +87,5 @@ def notified(envelope: Envelope) -> Notification:
     if envelope.original_type == "transaction" and envelope.event_type == "TRANSACTION.SUCCESS":
         return Notification(key, "payment", trade_report(envelope.resource, "notification"))
     if envelope.original_type == "refund" and envelope.event_type.startswith("REFUND."):
-        return Notification(key, "refund", refund_report(envelope.resource))
+        return Notification(key, "refund", _refund_report(envelope.resource, "refund_status", "notification"))
     return Notification(key, "other", None)

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from pydantic import SecretStr
 
-from adapters.base import Attempt
+from adapters.base import Attempt, Refund
 from adapters.transport import Transport
 from adapters.wechat_v2 import WechatV2, WechatV2Config
 from adapters.wechat_v3 import WechatV3, WechatV3Config
@@ -35,10 +35,27 @@ ATTEMPT = Attempt(
     created_at=1704074400,  # 2024-01-01 10:00:00 +08:00
     expires_at=1704078000,
 )
+REFUND = Refund(
+    out_refund_no="R20240102-1",
+    out_trade_no="T202401010001",
+    provider_transaction_id="4200000000202401010000000001",
+    amount_fen=40,
+    total_fen=100,
+    currency="CNY",
+    reason="商品已售完",
+    notify_url="https://pay.example.test/wx/v3/refund-notify",
+)
 
 
-def v2(transport: Transport | None = None, *, base_url: str = "http://127.0.0.1:1", sign_type: str = "MD5") -> WechatV2:
-    config = WechatV2Config(known.APPID, known.MCHID, SecretStr(known.V2_KEY), sign_type, base_url)
+def v2(
+    transport: Transport | None = None,
+    *,
+    base_url: str = "http://127.0.0.1:1",
+    sign_type: str = "MD5",
+    **files: str | None,
+) -> WechatV2:
+    """``files``: cert_file, key_file, secapi_url, ca_certs."""
+    config = WechatV2Config(known.APPID, known.MCHID, SecretStr(known.V2_KEY), sign_type, base_url, **files)
     return WechatV2(config, transport or Transport(), now=lambda: known.NOW, nonce=lambda: NONCE)
 
 

@@ -8,11 +8,11 @@ from adapters.transport import Transport
 from tests.adapters.wire import wire
 
 
-def drive(make, script, use, *, base="", **options):
+def drive(make, script, use, *, base="", tls=None, **options):
     """What ``use(adapter)`` gives or raises against the script, and the requests that the server saw."""
 
     async def run():
-        async with wire(script) as server:
+        async with wire(script, tls) as server:
             transport = Transport()
             try:
                 return await use(make(transport, base_url=server.url + base, **options)), server.requests

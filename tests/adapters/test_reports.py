@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from adapters.base import Notification, RefundReport, TradeReport, TradeStatus
+from adapters.base import Notification, RefundReport, RefundStatus, TradeReport, TradeStatus
 from adapters.errors import Malformed
 from adapters.wechat_v2 import reports as v2
 from adapters.wechat_v2.codec import Signed
@@ -139,6 +139,7 @@ def test_v2_refund_states(theirs, ours):
     report = v2.refund_notified({**REFUND, "refund_status": theirs}).report
     assert isinstance(report, RefundReport)
     assert (report.status, report.refunded_at, report.signed) == (ours, None, False)
+    assert type(report.status) is RefundStatus
 
 
 @pytest.mark.parametrize("change", [{"refund_status": "NEW"}, {"refund_fee": "4.0"}, {"out_refund_no": ""}])
@@ -246,6 +247,7 @@ def test_v3_refund(status):
         refunded_at=1704153600 if status == "SUCCESS" else None,
     )
     assert notification == Notification("v3:EV-1", "refund", expected)
+    assert type(notification.report.status) is RefundStatus
 
 
 def test_v3_refund_not_understood():

@@ -102,7 +102,18 @@ class Authority:
         self.ca = folder / "ca.pem"
         self.ca.write_bytes(self._issue(self._name, self._key, None, 1).public_bytes(Encoding.PEM))
 
-    def server(self, address: str = "127.0.0.1", days: int = 1) -> ssl.SSLContext:
+    def client(self) -> tuple[str, str]:
+        """The PEM files of a client's certificate and key."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test client")])
+        certificate = self._issue(name, key, "127.0.0.1", 1)
+        files = self._folder / "client_cert.pem", self._folder / "client_key.pem"
+        files[0].write_bytes(certificate.public_bytes(Encoding.PEM))
+        files[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        return str(files[0]), str(files[1])
+
+    def server(self, address: str = "127.0.0.1", days: int = 1, *, mutual: bool = False) -> ssl.SSLContext:
+        """``mutual``: clients must show a certificate of this authority."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test server")])
         certificate = self._issue(name, key, address, days)
@@ -111,6 +122,9 @@ class Authority:
         path.write_bytes(pem + certificate.public_bytes(Encoding.PEM))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(path)
+        if mutual:
+            context.load_verify_locations(self.ca)
+            context.verify_mode = ssl.CERT_REQUIRED
         return context
 
     def _issue(

@@ -33,10 +33,13 @@ class Way:
     certificates: bool = False
     notices: str = "as_ordered"
 
-    def config(self, merchant: dict[str, str], url: str) -> WechatV2Config | WechatV3Config:
+    def config(self, merchant: dict[str, str], url: str, files: dict[str, str]) -> WechatV2Config | WechatV3Config:
         if self.adapter == "wechat_v2":
             key = SecretStr(merchant["v2_api_key"])
-            return WechatV2Config(merchant["appid"], merchant["mchid"], key, self.scheme, url)
+            secapi = merchant["secapi_url"]
+            return WechatV2Config(
+                merchant["appid"], merchant["mchid"], key, self.scheme, url, secapi_url=secapi, **files
+            )
         return WechatV3Config(
             merchant["appid"],
             merchant["mchid"],
@@ -63,9 +66,10 @@ Use = Callable[[PaymentAdapter], Awaitable[Any]]
 class Shop:
     """A merchant configured one way, its adapter with kept-alive connections, and the gateway that it talks to."""
 
-    def __init__(self, gateway: Simulator, way: Way) -> None:
+    def __init__(self, gateway: Simulator, way: Way, files: dict[str, str]) -> None:
         self.gateway = gateway
         self.way = way
+        self.files = files
         self.generation = way.adapter.removeprefix("wechat_")
         self._runner = asyncio.Runner()
         self._transport = Transport()
@@ -88,7 +92,7 @@ class Shop:
         self._runner.close()
 
     def adapter(self, transport: Transport, url: str) -> PaymentAdapter:
-        config = self.way.config(self.gateway.merchant, url)
+        config = self.way.config(self.gateway.merchant, url, self.files)
         return registry.build(self.way.adapter, config, transport, now=time.time, nonce=lambda: secrets.token_hex(16))
 
     def attempt(self, amount_fen: int = 100, notify_url: str = NO_URL) -> Attempt:
@@ -165,6 +169,16 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
 
 
 @pytest.fixture(scope="session")
+def files(gateway: Simulator, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What mutual TLS takes, as files: v2 refunds need it."""
+    folder = tmp_path_factory.mktemp("certificates")
+    names = {"cert_file": "client_certificate", "key_file": "client_private_key", "ca_certs": "ca_certificate"}
+    for name in names.values():
+        (folder / name).write_text(gateway.merchant[name])
+    return {option: str(folder / name) for option, name in names.items()}
+
+
+@pytest.fixture(scope="session")
 def shops(gateway: Simulator) -> Iterator[dict[str, Shop]]:
     opened: dict[str, Shop] = {}
     yield opened
@@ -173,11 +187,13 @@ def shops(gateway: Simulator) -> Iterator[dict[str, Shop]]:
 
 
 @pytest.fixture(params=WAYS, ids=lambda way: way.name)
-def shop(request: pytest.FixtureRequest, gateway: Simulator, shops: dict[str, Shop]) -> Iterator[Shop]:
+def shop(
+    request: pytest.FixtureRequest, gateway: Simulator, shops: dict[str, Shop], files: dict[str, str]
+) -> Iterator[Shop]:
     way: Way = request.param
     gateway.clear_faults()
     gateway.put("keys", {"notify_key": way.notices, "platform_certificates": way.certificates})
     if way.name not in shops:
-        shops[way.name] = Shop(gateway, way)
+        shops[way.name] = Shop(gateway, way, files)
     yield shops[way.name]
     gateway.clear_faults()

@@ -13,8 +13,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,11 @@ class Sim:
         self.control("POST", "login", {"openid": openid})
         return openid
 
+    def beijing_day(self) -> str:
+        """Today where the simulator's bills are made, as yyyy-mm-dd."""
+        now = datetime.fromtimestamp(self.control("GET", "clock")["now"], UTC)
+        return (now + timedelta(hours=8)).date().isoformat()
+
     def complaints(self) -> list[dict[str, Any]]:
         return self.control("GET", "complaints")["complaints"]
 
@@ -84,6 +90,20 @@ def sim() -> Iterator[Sim]:
     running = Sim()
     yield running
     assert running.stop() == 0
+
+
+@pytest.fixture
+def own_sim() -> Iterator[Callable[[], Sim]]:
+    """Simulators whose clock a test may move."""
+    started: list[Sim] = []
+
+    def start() -> Sim:
+        started.append(Sim())
+        return started[-1]
+
+    yield start
+    for running in started:
+        assert running.stop() == 0
 
 
 @pytest.fixture

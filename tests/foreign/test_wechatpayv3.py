@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import hashlib
 import json
 import secrets
 import time
@@ -129,3 +131,60 @@ def test_a_merchant_without_platform_certificates(sim: Any, tmp_path: Any) -> No
         assert (status, json.loads(text)["code"]) == (404, "RESOURCE_NOT_EXISTS")
     finally:
         sim.control("PUT", "keys", {"platform_certificates": True})
+
+
+def paid(client: Any, sim: Any, inbox: Any) -> dict[str, Any]:
+    """An order of that client, paid; its notification is out of the way."""
+    ordered = order(sim, inbox)
+    tap(client, sim, json.loads(client.pay(**ordered)[1])["prepay_id"])
+    client.callback(*inbox.next())
+    return ordered
+
+
+# that client reads its certificates' dates in a way that cryptography has deprecated
+@pytest.mark.filterwarnings("ignore:Properties that return a na")
+@pytest.mark.parametrize("mode", MODES)
+def test_refunds(own_sim: Any, inbox: Any, tmp_path: Any, mode: str) -> None:
+    sim = own_sim()
+    client = WeChatPay(**settings(sim, mode, tmp_path))
+    client._core._gate_way = sim.base
+    ordered = paid(client, sim, inbox)
+    sim.control("PUT", "refunds", {"next": "ABNORMAL"})
+    number = "R|" + secrets.token_hex(10)
+    amount = {"refund": 23, "total": 123, "currency": "CNY"}
+    asked = {"out_refund_no": number, "amount": amount, "out_trade_no": ordered["out_trade_no"]}
+    status, text = client.refund(**asked, reason="商品已售完", notify_url=inbox.url)
+    made = json.loads(text)
+    assert (status, made["status"]) == (200, "PROCESSING")
+    sim.control("POST", "clock", {"advance_seconds": 3})
+    assert json.loads(client.query_refund(number.replace("|", "%7C"))[1])["status"] == "ABNORMAL"
+    notified = client.callback(*inbox.next())
+    assert (notified["event_type"], notified["resource"]["refund_status"]) == ("REFUND.ABNORMAL", "ABNORMAL")
+    card = {"type": "USER_BANK_CARD", "bank_type": "ICBC_DEBIT", "bank_account": "6222600000000000001"}
+    status, text = client.abnormal_refund(made["refund_id"], number, real_name="张三", **card)
+    assert (status, json.loads(text)["status"]) == (200, "PROCESSING"), text
+    sim.control("POST", "clock", {"advance_seconds": 3})
+    found = json.loads(client.query_refund(number.replace("|", "%7C"))[1])
+    assert (found["status"], found["amount"]["refund"]) == ("SUCCESS", 23)
+    assert json.loads(client.query(out_trade_no=ordered["out_trade_no"])[1])["trade_state"] == "REFUND"
+    assert client.refund(**asked | {"amount": amount | {"refund": 24}})[0] == 400
+
+
+def test_bills(own_sim: Any, inbox: Any, tmp_path: Any) -> None:
+    sim = own_sim()
+    client = WeChatPay(**settings(sim, "public key", tmp_path))
+    client._core._gate_way = sim.base
+    day = sim.beijing_day()
+    assert json.loads(client.trade_bill(day)[1])["code"] == "STATEMENT_CREATING"
+    ordered = paid(client, sim, inbox)
+    sim.control("POST", "clock", {"advance_seconds": 2 * 86400})
+    for handed in (client.trade_bill(day), client.fundflow_bill(day)):
+        bill = json.loads(handed[1])
+        status, packed = client.download_bill(bill["download_url"])
+        assert status == 200
+        unpacked = gzip.decompress(packed)
+        assert hashlib.sha1(unpacked).hexdigest() == bill["hash_value"]
+        assert "1.23" in unpacked.decode("utf-8-sig")
+    assert ordered["out_trade_no"] not in unpacked.decode()
+    sim.control("POST", "clock", {"advance_seconds": 301})
+    assert client.download_bill(bill["download_url"])[0] == 400

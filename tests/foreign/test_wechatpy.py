@@ -71,3 +71,67 @@ def test_refusals_arrive_as_that_client_knows_them(sim: Any, inbox: Any, client:
     with pytest.raises(WeChatPayException) as refused:
         client.order.query(out_trade_no="never-made-1")
     assert refused.value.return_code == "FAIL"
+
+
+@pytest.fixture
+def certified(own_sim: Any, tmp_path: Any) -> Any:
+    """That client with its certificate files, at the mutual-TLS address, and a simulator to move the clock of."""
+    from wechatpy.pay import WeChatPay
+
+    sim = own_sim()
+    for name in ("client_certificate", "client_private_key", "ca_certificate"):
+        (tmp_path / f"{name}.pem").write_text(sim.merchant[name])
+    files = {"mch_cert": str(tmp_path / "client_certificate.pem"), "mch_key": str(tmp_path / "client_private_key.pem")}
+    made = WeChatPay(sim.merchant["appid"], sim.merchant["v2_api_key"], sim.merchant["mchid"], timeout=10, **files)
+    made.API_BASE_URL = f"{sim.merchant['secapi_url']}/"
+    made._http.trust_env = False  # or the machine's own bundle of authorities would replace the next
+    made._http.verify = str(tmp_path / "ca_certificate.pem")
+    yield sim, made
+    made._http.close()
+
+
+def paid(sim: Any, inbox: Any, client: Any) -> dict[str, Any]:
+    ordered = order(sim, inbox)
+    prepay_id = client.order.create(**ordered)["prepay_id"]
+    sim.control("POST", "pay", client.jsapi.get_jsapi_params(prepay_id))
+    client.parse_payment_result(inbox.next()[1])
+    return ordered
+
+
+def test_refunds(certified: Any, inbox: Any) -> None:
+    from wechatpy.exceptions import WeChatPayException
+
+    sim, client = certified
+    ordered = paid(sim, inbox, client)
+    number = "R" + secrets.token_hex(10)
+    asked = {"total_fee": 123, "out_refund_no": number, "out_trade_no": ordered["out_trade_no"]}
+    made = client.refund.apply(refund_fee=23, refund_desc="商品已售完", notify_url=inbox.url, **asked)
+    assert client.check_signature(made)
+    assert (made["result_code"], made["refund_fee"]) == ("SUCCESS", "23")
+    assert client.refund.query(out_refund_no=number)["refund_status_0"] == "PROCESSING"
+    sim.control("POST", "clock", {"advance_seconds": 3})
+    found = client.refund.query(out_trade_no=ordered["out_trade_no"])
+    assert client.check_signature(found)
+    assert (found["refund_status_0"], found["total_refund_count"]) == ("SUCCESS", "1")
+    assert client.parse_refund_notify_result(inbox.next()[1])["refund_status"] == "SUCCESS"
+    assert client.order.query(out_trade_no=ordered["out_trade_no"])["trade_state"] == "REFUND"
+    with pytest.raises(WeChatPayException) as mismatch:
+        client.refund.apply(refund_fee=24, **asked)
+    assert mismatch.value.errcode == "REFUND_FEE_MISMATCH"
+    client.mch_cert = None
+    with pytest.raises(WeChatPayException) as uncertified:
+        client.refund.apply(refund_fee=23, **asked)
+    assert uncertified.value.response.status_code == 400
+
+
+def test_bills(certified: Any, inbox: Any) -> None:
+    from wechatpy.exceptions import WeChatPayException
+
+    sim, client = certified
+    ordered, day = paid(sim, inbox, client), sim.beijing_day().replace("-", "")
+    with pytest.raises(WeChatPayException) as early:
+        client.tools.download_bill(day)
+    assert early.value.return_msg == "Bill Creating"
+    sim.control("POST", "clock", {"advance_seconds": 2 * 86400})
+    assert ordered["out_trade_no"] in client.tools.download_bill(day)
+    assert "`收入,`1.23," in client.tools.download_fundflow(day)

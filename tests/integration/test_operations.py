@@ -20,12 +20,13 @@ from tests.sale import Sale
 from tests.shapes import problems
 from tests.wire import request, send
 
+MERCHANT_KEY = "merchant-key-of-the-tests-0123456789abcdef"
 LATTE = {"items": [{"product_id": "latte", "quantity": 1}]}
 
 
 @pytest.fixture(scope="module")
 def shared(shop: Fleet) -> Server:
-    return shop.start(**V3.environ)
+    return shop.start(MERCHANT_API_KEY=MERCHANT_KEY, **V3.environ)
 
 
 @pytest.fixture
@@ -113,7 +114,7 @@ def exchanged(server: Server) -> list[tuple[str, str, httpx.Response]]:
     buyer, answers = Buyer(server), []
 
     def ask(method: str, path: str, number: str = "", **more: Any) -> httpx.Response:
-        reply = buyer.call(method, path.replace("{order_no}", number), **more)
+        reply = buyer.call(method, path.replace("{order_no}", number).replace("{refund_no}", "R-1"), **more)
         answers.append((method, path, reply))
         return reply
 
@@ -133,6 +134,13 @@ def exchanged(server: Server) -> list[tuple[str, str, httpx.Response]]:
         for method, path in (("POST", "/sync"), ("POST", "/close"), ("POST", "/pay"), ("GET", "")):
             ask(method, one + path, number)
     ask("GET", "/api/orders")
+    key, refunds = {"Authorization": f"Bearer {MERCHANT_KEY}"}, "/merchant/orders/{order_no}/refunds"
+    back = {"amount_fen": 100, "reason": "不要了", "refund_no": "R-1"}
+    for number in (paid, paid, closed):
+        ask("POST", refunds, number, json=back, headers=key)
+        ask("GET", refunds, number, headers=key)
+        ask("GET", refunds + "/{refund_no}", number, headers=key)
+    ask("GET", refunds, paid)
     return answers
 
 

@@ -14,9 +14,12 @@ import json
 import os
 import re
 import secrets
+import shutil
 import signal
+import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +27,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
@@ -35,6 +39,7 @@ settings.register_profile("calm", deadline=None)  # a busy machine is not a fail
 settings.load_profile("calm")
 
 ROOT = Path(__file__).resolve().parents[2]
+JSAPI = "/v3/pay/transactions/jsapi"
 
 
 @dataclass
@@ -54,6 +59,18 @@ class Answer:
     @property
     def explanation(self) -> dict[str, str]:
         return json.loads(self.headers["x-sim-explain"])
+
+
+def _answered(
+    connection: http.client.HTTPConnection, method: str, path: str, body: bytes | None, headers: dict[str, str]
+) -> Answer:
+    try:
+        connection.request(method, path, body, headers)
+        response = connection.getresponse()
+        found = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, found, response.read())
+    finally:
+        connection.close()
 
 
 class Process:
@@ -92,13 +109,7 @@ class Process:
 
     def call(self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        try:
-            connection.request(method, path, body, headers or {})
-            response = connection.getresponse()
-            found = {name.lower(): value for name, value in response.getheaders()}
-            return Answer(response.status, found, response.read())
-        finally:
-            connection.close()
+        return _answered(connection, method, path, body, headers or {})
 
     def control(self, method: str, path: str, body: object = None) -> Any:
         answer = self.call(method, f"/_sim/{path}", None if body is None else json.dumps(body).encode())
@@ -138,6 +149,21 @@ class Sim(Process):
         fields["paySign"] = self.keyed(fields, sign_type)
         return self.call("POST", "/_sim/pay", json.dumps(fields | changes).encode())
 
+    def paid_v3(self, **changes: Any) -> dict[str, Any]:
+        """An order of API v3, paid: the body that made it, and its transaction_id."""
+        order = self.order_v3(**changes)
+        assert self.pay_v3(self.v3("POST", JSAPI, order).json["prepay_id"]).json["errMsg"] == "requestPayment:ok"
+        return order | {"transaction_id": self.transaction_id(order["out_trade_no"])}
+
+    def paid_v2(self, **changes: str) -> dict[str, str]:
+        order = self.order_v2(**changes)
+        prepay_id = self.v2("unifiedorder", order).xml["prepay_id"]
+        assert self.pay_v2(prepay_id).json["errMsg"] == "requestPayment:ok"
+        return order | {"transaction_id": self.transaction_id(order["out_trade_no"])}
+
+    def transaction_id(self, out_trade_no: str) -> str:
+        return self.control("GET", f"ledger?out_trade_no={out_trade_no}")["payments"][0]["transaction_id"]
+
     # -- v2 ----------------------------------------------------------------------------------------------------------
 
     def keyed(self, fields: dict[str, str], sign_type: str = "MD5", key: str | None = None) -> str:
@@ -170,6 +196,23 @@ class Sim(Process):
         fields = self.identity_v2() | fields
         signature = sign(fields) if sign else self.keyed(fields, fields.get("sign_type") or "MD5")
         return self.call("POST", f"/pay/{path}", xml_of(fields | {"sign": signature}))
+
+    def refund_v2(self, fields: dict[str, str], certificate: bool = True) -> Answer:
+        """POST /secapi/pay/refund over mutual TLS; without a certificate if so wished."""
+        fields = {"out_refund_no": "R" + secrets.token_hex(10)} | self.identity_v2() | fields
+        signature = self.keyed(fields, fields.get("sign_type") or "MD5")
+        return self.secapi("/secapi/pay/refund", xml_of(fields | {"sign": signature}), certificate)
+
+    def secapi(self, path: str, body: bytes, certificate: bool = True) -> Answer:
+        url = urlsplit(self.merchant["secapi_url"])
+        context = ssl.create_default_context(cadata=self.merchant["ca_certificate"])
+        if certificate:
+            with tempfile.NamedTemporaryFile("w", suffix=".pem") as chain:
+                chain.write(self.merchant["client_private_key"] + self.merchant["client_certificate"])
+                chain.flush()
+                context.load_cert_chain(chain.name)
+        connection = http.client.HTTPSConnection(url.hostname, url.port, timeout=20, context=context)
+        return _answered(connection, "POST", path, body, {})
 
     # -- v3 ----------------------------------------------------------------------------------------------------------
 
@@ -339,12 +382,24 @@ def fault(sim: Sim) -> Iterator[Callable[..., None]]:
     sim.control("DELETE", "faults")
 
 
+@pytest.fixture(scope="session")
+def merchant_json(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A merchant made once: three RSA pairs for every simulator would take longer than the tests."""
+    folder = tmp_path_factory.mktemp("merchant")
+    Sim("--data", str(folder)).stop()
+    return folder / "merchant.json"
+
+
 @pytest.fixture
-def own_sim() -> Iterator[Callable[..., Sim]]:
-    """Start a simulator of one's own: ``own_sim("--data", ...)``."""
+def own_sim(merchant_json: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Sim]]:
+    """Start a simulator of one's own: ``own_sim("--data", ...)``; without a folder, one with the merchant made once."""
     started: list[Sim] = []
 
     def start(*options: str) -> Sim:
+        if "--data" not in options:
+            folder = tmp_path_factory.mktemp("sim")
+            shutil.copy(merchant_json, folder)
+            options = (*options, "--data", str(folder))
         started.append(Sim(*options))
         return started[-1]
 

@@ -12,7 +12,7 @@ JSAPI = "/v3/pay/transactions/jsapi"
 PUBLISHED = {
     "appid", "app_secret", "mchid", "v2_api_key", "v3_api_key", "merchant_serial_no", "merchant_private_key",
     "merchant_certificate", "platform_serial_no", "platform_certificate", "public_key_id", "public_key",
-    "ca_certificate",
+    "ca_certificate", "client_certificate", "client_private_key", "secapi_url",
 }  # fmt: skip
 
 

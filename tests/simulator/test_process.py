@@ -48,7 +48,8 @@ def test_ipv6_loopback():
 
 
 @pytest.mark.parametrize(
-    "options", [["--time-scale", "0"], ["--time-scale", "-1"], ["--port", "70000"], ["--nonsense"]]
+    "options",
+    [["--secapi-port", "-1"], ["--time-scale", "0"], ["--time-scale", "-1"], ["--port", "70000"], ["--nonsense"]],
 )
 def test_options_that_make_no_sense(options):
     done = run(*options)
@@ -66,6 +67,41 @@ def test_a_port_that_is_taken(sim):
     )
     assert done.returncode == 2
     assert done.stderr.startswith("cannot start: ")
+
+
+def test_the_port_of_mutual_tls(sim):
+    """Next to the first; any, if that is taken; the one that was wished, or none."""
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        taken = held.getsockname()[1]
+        refused = run("--secapi-port", str(taken))
+        assert (refused.returncode, refused.stderr.startswith("cannot start: ")) == (2, True)
+        beside = started("--port", str(taken - 1))
+    if beside is not None:  # else the port before it was taken, too
+        assert beside not in (taken, taken - 1)
+    first = free_pair()
+    assert started("--port", str(first)) == first + 1
+
+
+def free_pair():
+    """A port that is free, and so is the next."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as one:
+            port = one.getsockname()[1]
+            try:
+                socket.create_server(("127.0.0.1", port + 1)).close()
+            except OSError:
+                continue
+            return port
+
+
+def started(*options):
+    """The mutual-TLS port of a simulator that is started and stopped; None if it did not start."""
+    command = [sys.executable, "-m", "simulator", *options]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        line = process.stdout.readline()
+        process.terminate()
+    found = re.search(r"https://127\.0\.0\.1:(\d+)", line)
+    return int(found[1]) if found else None
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -104,11 +140,12 @@ def test_what_is_hardly_http(sim, raw):
     assert sim.call("GET", "/_sim/state").status == 200
 
 
-def test_it_starts_quickly(own_sim):
+def test_it_starts_quickly(own_sim, tmp_path):
+    """Keys and certificates are made as well: the folder is new each time."""
     best = 99.0
-    for _ in range(3):
+    for turn in range(3):
         began = time.monotonic()
-        own_sim()
+        own_sim("--data", str(tmp_path / str(turn)))
         best = min(best, time.monotonic() - began)
     assert best < 1.5
 
@@ -129,7 +166,7 @@ def test_a_restart_keeps_everything(own_sim, merchant_site, tmp_path):
         "ledger.jsonl": 0o600,
     }
     second = own_sim("--data", str(data))
-    assert second.merchant == first.merchant
+    assert second.merchant | {"secapi_url": first.merchant["secapi_url"]} == first.merchant
     assert second.control("GET", "ledger") == before
     assert second.control("GET", "clock")["now"] - time.time() > 4.9
     assert second.v2("unifiedorder", open_order).xml["prepay_id"] == prepay_id

@@ -193,7 +193,7 @@ def test_closing_early_is_complained_of_and_done(own_sim):
 
 
 def test_unknown_routes_get_a_page(sim):
-    for path in ("/secapi/pay/refund", "/nothing", "/pay/unifiedorder/"):
+    for path in ("/secapi/pay/refunds", "/nothing", "/pay/unifiedorder/"):
         answer = sim.call("POST", path, b"<xml></xml>")
         assert (answer.status, answer.headers["content-type"]) == (404, "text/html")
 

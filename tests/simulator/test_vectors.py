@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,21 @@ import pytest
 from Crypto.PublicKey import RSA
 
 from simulator import v2wire, v3wire
-from simulator.primitives import Forged, gcm_decrypt, gcm_encrypt, hmac_upper, recover_digest, rsa_sign, rsa_verify
+from simulator.billfile import trade
+from simulator.bills import Line
+from simulator.clock import from_compact
+from simulator.primitives import (
+    Forged,
+    ecb_encrypt,
+    gcm_decrypt,
+    gcm_encrypt,
+    hmac_upper,
+    md5_upper,
+    oaep_decrypt,
+    recover_digest,
+    rsa_sign,
+    rsa_verify,
+)
 
 FILE = json.loads((Path(__file__).parents[1] / "vectors" / "wechat.json").read_text("utf-8"))
 KEYS = FILE["keys"]
@@ -170,3 +185,45 @@ def test_v3_pay_sign(vector: Any) -> None:
     text = v3wire.pay_string(given["appId"], given["timeStamp"], given["nonceStr"], given["package"])
     assert text.decode() == expected["sign_string"]
     assert rsa_sign(private_key(given["private_key"]), text) == expected["paySign"]
+
+
+@of_kind("v2_refund_req_info")
+def test_v2_refund_req_info(vector: Any) -> None:
+    given, expected = vector["inputs"], vector["expected"]
+    if "api_key" in given:
+        assert md5_upper(given["api_key"].encode()).lower() == expected["aes_key_ascii"]
+    assert ecb_encrypt(expected["aes_key_ascii"].encode(), expected["plaintext"].encode()) == given["req_info"]
+
+
+@of_kind("rsa_oaep_sha1_decrypt")
+def test_oaep(vector: Any) -> None:
+    given, expected = vector["inputs"], vector["expected"]
+    key = private_key(given["private_key"])
+    assert oaep_decrypt(key, given["ciphertext"]).decode() == expected["plaintext"]
+    with pytest.raises(Forged):
+        oaep_decrypt(key, given["ciphertext"][:-8] + "AAAAAA==")
+
+
+@of_kind("bill_parse")
+def test_bill(vector: Any) -> None:
+    """The same two trades, written here, are the vector's bytes."""
+    expected = base64.b64decode(vector["inputs"]["text_base64"])
+    paid_at, refunded_at = from_compact("20240101100130"), from_compact("20240101180000")
+    paid = Line(
+        paid_at, "4200000000202401010000000001", "T20240101_000-1", "oTESTopenid0000000000000001", "CMB_CREDIT",
+        100, 0, "测试小店-咖啡, 大杯", "a=1",
+    )  # fmt: skip
+    refund = paid._replace(
+        at=refunded_at, refund_id="50300000002024010100000000001", out_refund_no="R20240101-1", refunded=40,
+        refund_state="SUCCESS", channel="ORIGINAL",
+    )  # fmt: skip
+    bill = trade([paid, refund], "ALL", 27, "wx00000000000test1", "1900000001")
+    written = b"".join(bill.pieces(packed=False))
+    assert bill.sha1 == hashlib.sha1(written).hexdigest()
+    assert loosened(written) == loosened(expected)
+
+
+def loosened(bill: bytes) -> list[list[str]]:
+    """Rows whose amounts are read as numbers: the summary loses zeros here; a fee of 0.24 fen is nothing."""
+    rows = [line.lstrip("`").split(",`") for line in bill.decode("utf-8-sig").splitlines()]
+    return [[str(float(value)) if re.fullmatch(r"-?\d+\.\d+", value) else value for value in row] for row in rows]

@@ -1,0 +1,196 @@
+"""Where histories are played: a simulator in a process of its own, the program in this one, and a clock for both.
+
+The program is the true one: ``bootstrap.build`` and ``server.listen``, on a loopback socket and a fresh SQLite file,
+with the system's clock moved ahead. ``/_sim/clock`` moves the simulator by as much, and its ``wire_skew_seconds`` moves
+the clock of its signatures, which otherwise stays at the wall: so both sides agree on the time, as two machines do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+
+from adapters.transport import Response, Transport
+from bootstrap import Program, build, prepare_tables
+from models import (
+    Discrepancy,
+    Notification,
+    Order,
+    OrderItem,
+    Outbox,
+    Payment,
+    Refund,
+    Session,
+    StateLog,
+    Transaction,
+    User,
+)
+from server import listen
+from settings import Settings
+from settings.merchant import simulated_merchant
+from tests.harness import Simulator, Tables, free_port
+
+MERCHANT_KEY = "merchant-key-of-the-histories-0123456789"
+
+
+class Loud(logging.Handler):
+    """Errors that the program logs: none is expected in any history."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+
+
+class Recording(Transport):
+    """The program's transport, which also remembers the bodies of its payment requests."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.prepays: list[str] = []
+
+    async def request(self, method: str, url: str, *, body: bytes | None = None, **more: Any) -> Response:
+        if body and url.endswith(("/pay/unifiedorder", "/v3/pay/transactions/jsapi")):
+            self.prepays.append(body.decode())
+        return await super().request(method, url, body=body, **more)
+
+
+class Stage:
+    """One gateway and one port, for as many histories as one likes, one after another."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.simulator = Simulator(folder)
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.ahead = 0.0  # seconds by which both clocks are ahead of the wall
+        self.skew = 0  # seconds by which WeChat's signatures are ahead of that
+        self.gateway = Transport(deadline=15)
+        self.loud = Loud()
+        logger = logging.getLogger("pay")
+        logger.propagate = False  # discrepancies and refusals are what histories are made of
+        logger.addHandler(self.loud)
+        self.tables = Tables(f"sqlite:///{folder / 'history.db'}")
+        self.program: Program | None = None
+        self._server: HTTPServer | None = None
+        self._opened = ("", 0)
+
+    def now(self) -> float:
+        return time.time() + self.ahead
+
+    async def open(self, api: str, minutes: int, seed: str) -> Program:
+        """The program on empty tables, new payments through ``api``, orders for so many minutes.
+
+        It is the last history's if that opened in the same way: reading a private key takes 70 ms.
+        """
+        self.dice = random.Random(seed)
+        if self._opened != (api, minutes):
+            await self._stop()
+            await self._start(api, minutes)
+        assert self.program is not None
+        self.program.services.database.run_here(_empty)
+        return self.program
+
+    async def restart(self, api: str) -> Program:
+        """Stop the server, and start it with another generation for new payments."""
+        _, minutes = self._opened
+        await self._stop()
+        return await self._start(api, minutes)
+
+    async def _start(self, api: str, minutes: int) -> Program:
+        settings = self._settings(api, minutes)
+        merchant = simulated_merchant(settings, self.simulator.merchant)
+        self.program = build(
+            settings, merchant, Recording(), now=self.now, token=lambda size: self.dice.randbytes(size)
+        )
+        await asyncio.to_thread(prepare_tables, self.program)
+        self._server, self._opened = listen(self.program), (api, minutes)
+        return self.program
+
+    async def _stop(self) -> None:
+        if self.program is not None and self._server is not None:
+            self._server.stop()
+            await self._server.close_all_connections()
+            await self.program.close()
+        self.program, self._opened = None, ("", 0)
+
+    def _settings(self, api: str, minutes: int) -> Settings:
+        return Settings(
+            _env_file=None,
+            port=self.port,
+            public_url=self.url,
+            database_url=self.tables.url,
+            simulator_url=self.simulator.url,
+            wechat_pay_api=api,
+            wechat_v2_sign_type="HMAC-SHA256",
+            order_expires_minutes=minutes,
+            merchant_api_key=MERCHANT_KEY,
+        )
+
+    async def control(self, method: str, name: str, body: object = None) -> Any:
+        """One of the simulator's controls; what it answers. 400 is None: WeChat would not do it."""
+        status, told = await call(self.gateway, method, f"{self.simulator.url}/_sim/{name}", body)
+        assert status in (200, 400), told
+        return told if status == 200 else None
+
+    async def leap(self, seconds: float) -> None:
+        self.ahead += seconds
+        await self.control("POST", "clock", {"advance_seconds": seconds, "wire_skew_seconds": self.ahead + self.skew})
+
+    async def set_skew(self, seconds: int) -> None:
+        self.skew = seconds
+        await self.leap(0)
+
+    async def quiet(self) -> dict[str, Any]:
+        """Wait until no notification is under way or due; the simulator's state then."""
+        until = time.monotonic() + 20
+        while True:
+            state: dict[str, Any] = await self.control("GET", "state")
+            if not state["in_flight"] and not state["due"]:
+                return state
+            assert time.monotonic() < until, state
+            await asyncio.sleep(0.002)
+
+    async def close(self) -> None:
+        await self._stop()
+        self.gateway.close()
+        self.simulator.close()
+        logging.getLogger("pay").removeHandler(self.loud)
+
+
+async def call(
+    transport: Transport, method: str, url: str, body: object = None, headers: Mapping[str, str] | None = None
+) -> tuple[int, Any]:
+    """JSON in, JSON out. POST and PUT always have a body."""
+    data = None if body is None and method in ("GET", "DELETE") else json.dumps(body or {}).encode()
+    told = {"Content-Type": "application/json", **(headers or {})}
+    answer = await transport.request(method, url, headers=told, body=data)
+    return answer.status, json.loads(answer.body or b"{}")
+
+
+def _empty() -> None:
+    """All rows but those of the catalogue, children first."""
+    for model in (
+        Outbox,
+        StateLog,
+        Discrepancy,
+        Notification,
+        Refund,
+        Payment,
+        Transaction,
+        OrderItem,
+        Order,
+        Session,
+        User,
+    ):
+        model.delete().execute()

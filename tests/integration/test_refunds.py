@@ -1,0 +1,102 @@
+"""Refunds over real sockets, on each database, each API: held first, sent once, never more than was paid."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.conftest import Start
+from tests.harness import V2_HMAC, V3, Api, Buyer, Server, Tables, eventually
+
+KEY = "merchant-key-of-the-tests-0123456789abcdef"
+
+
+@pytest.fixture(params=[V2_HMAC, V3], ids=lambda api: api.name)
+def api(request: pytest.FixtureRequest) -> Api:
+    """How v2 signs makes no difference here."""
+    chosen: Api = request.param
+    return chosen
+
+
+@pytest.fixture
+def server(start_server: Start, api: Api) -> Server:
+    return start_server(MERCHANT_API_KEY=KEY, **api.environ)
+
+
+def refund(server: Server, order_no: str, amount_fen: int, *, key: str = KEY, **more: Any) -> httpx.Response:
+    body = {"amount_fen": amount_fen, "reason": "不想要了", **more}
+    headers = {"Authorization": f"Bearer {key}"}
+    return server.http.post(f"/merchant/orders/{order_no}/refunds", json=body, headers=headers)
+
+
+def refunds(server: Server, order_no: str) -> list[dict[str, Any]]:
+    reply = server.http.get(f"/merchant/orders/{order_no}/refunds", headers={"Authorization": f"Bearer {KEY}"})
+    return list(reply.json()["refunds"])
+
+
+def paid_order(server: Server) -> tuple[Buyer, dict[str, Any]]:
+    buyer = Buyer(server)
+    order = buyer.order()
+    buyer.pay(order["order_no"])
+    buyer.becomes(order["order_no"], "paid")
+    return buyer, order
+
+
+def finish(server: Server, order_no: str) -> None:
+    """WeChat's side done, told, and known here."""
+    server.simulator.post("clock", advance_seconds=10)
+    eventually(lambda: all(row["status"] == "success" for row in refunds(server, order_no)), 15)
+
+
+def test_a_whole_refund(server: Server, tables: Tables) -> None:
+    buyer, order = paid_order(server)
+    made = refund(server, order["order_no"], order["amount_fen"], refund_no="R-1")
+    assert made.status_code == 201, made.text
+    assert made.json()["status"] in ("pending", "processing", "success")
+    finish(server, order["order_no"])
+    buyer.becomes(order["order_no"], "refunded")
+    assert buyer.read(order["order_no"])["refunded_fen"] == order["amount_fen"]
+    assert tables.rows("SELECT held_fen - amount_fen, refunded_fen - amount_fen FROM payments") == [(0, 0)]
+
+
+def test_a_part_then_too_much(server: Server) -> None:
+    buyer, order = paid_order(server)
+    assert refund(server, order["order_no"], 100).status_code == 201
+    finish(server, order["order_no"])
+    buyer.becomes(order["order_no"], "partially_refunded")
+    more = refund(server, order["order_no"], order["amount_fen"])
+    assert (more.status_code, more.json()["error"]["code"]) == (409, "refund_exceeds_payment")
+
+
+def test_the_same_number_is_the_same_refund(server: Server) -> None:
+    _, order = paid_order(server)
+    first = refund(server, order["order_no"], 100, refund_no="R-2")
+    again = refund(server, order["order_no"], 100, refund_no="R-2")
+    other = refund(server, order["order_no"], 200, refund_no="R-2")
+    assert (first.status_code, again.status_code, other.status_code) == (201, 200, 409)
+    assert first.json()["out_refund_no"] == again.json()["out_refund_no"]
+    assert len(refunds(server, order["order_no"])) == 1
+    finish(server, order["order_no"])
+
+
+def test_an_unpaid_order_and_a_wrong_key(server: Server) -> None:
+    order_no = Buyer(server).order()["order_no"]
+    assert refund(server, order_no, 100).json()["error"]["code"] == "order_not_paid"
+    assert refund(server, "MP000000NOBODY", 100).status_code == 404
+    assert refund(server, order_no, 100, key="wrong").status_code == 401
+    assert refund(server, order_no, 100, openid="o").status_code == 400
+    assert refund(server, order_no, 0).status_code == 400
+
+
+def test_sixty_four_racers_for_sixty_of_a_hundred(server: Server, tables: Tables) -> None:
+    """60 % of one payment, asked for 64 times at once: exactly one wins."""
+    _, order = paid_order(server)
+    amount = order["amount_fen"] * 6 // 10
+    with ThreadPoolExecutor(64) as racers:
+        answers = list(racers.map(lambda _: refund(server, order["order_no"], amount).status_code, range(64)))
+    assert sorted(answers) == [201] + [409] * 63
+    assert tables.one("SELECT held_fen FROM payments") == amount
+    finish(server, order["order_no"])
