@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.harness import APIS, Server, Simulator, Tables, broken_invariants
+from tests.harness import APIS, Server, Simulator, Tables, broken_invariants, eventually
 
 
 class Fleet:
@@ -25,6 +25,10 @@ class Fleet:
         server = Server(self.folder, self.simulator, self.tables.url, **environ)
         self.servers.append(server)
         return server.start()
+
+    def settle(self) -> None:
+        """Until the servers have done what they do once after their start: read the bills of the last three days."""
+        eventually(lambda: self.tables.one("SELECT COUNT(*) FROM bills WHERE state = 'DONE'") == 3)
 
     def expect_log(self, *patterns: str) -> None:
         for server in self.servers:

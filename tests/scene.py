@@ -28,6 +28,7 @@ class Scene:
     @classmethod
     def opened(cls, shop: Fleet) -> Scene:
         server = shop.start(**V3.environ)
+        shop.settle()
         alice, mallory = Buyer(server), Buyer(server)
         order_no = alice.order("latte")["order_no"]
         alice.prepay(order_no)

@@ -15,7 +15,7 @@ import pytest
 from tests.fleet import Trio
 from tests.forger import Forger, flips_of_body, flips_of_headers
 from tests.harness import APIS, V2_HMAC, V2_MD5, V3, Api, Simulator
-from tests.sale import SILENCE, Sale, acknowledged
+from tests.sale import Sale, acknowledged
 from tests.wire import Answer, Header, send, send_all
 
 SEED = 20260301
@@ -26,18 +26,21 @@ Sales = dict[str, Sale]
 
 
 @pytest.fixture(scope="module")
-def sales(sqlite_trio: Trio) -> Sales:
-    """One payment for each API that the shop has not heard of: any forgery that is believed would show."""
+def sales(sqlite_trio: Trio, shared_simulator: Simulator) -> Iterator[Sales]:
+    """One payment for each API that the shop has not heard of: any forgery that is believed would show.
+
+    The gateway stays silent about them between the tests too, and the query job has no question to ask: else one of
+    the two would tell the truth in the middle of a test.
+    """
     made = {api.name: Sale.unnoticed(sqlite_trio[api.name], sqlite_trio.tables) for api in APIS}
-    sqlite_trio.tables.change(
-        "UPDATE transactions SET ask_at = NULL"
-    )  # or the query job would find the payments meanwhile
-    return made
+    sqlite_trio.tables.change("UPDATE transactions SET ask_at = NULL")
+    sqlite_trio.settle()
+    yield made
+    shared_simulator.clear_faults()
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_written(sqlite_trio: Trio, sales: Sales, simulator: Simulator) -> Iterator[None]:
-    simulator.put("faults", SILENCE)
+def _nothing_is_written(sqlite_trio: Trio, sales: Sales) -> Iterator[None]:
     before = sqlite_trio.tables.snapshot()
     yield
     assert sqlite_trio.tables.snapshot() == before
