@@ -169,7 +169,8 @@ def lonely(tmp_path: Path) -> Iterator[Fleet]:
     """A gateway of its own, which can be stopped, and three servers."""
     gateway = Simulator(tmp_path, data=tmp_path / "gateway")
     with Trio(tmp_path, gateway, f"sqlite:///{tmp_path / 'pay.db'}") as fleet:
-        yield fleet.open()
+        fleet.open().settle()
+        yield fleet
     gateway.close()
 
 
@@ -207,6 +208,7 @@ def test_a_gateway_that_knows_nothing_of_what_was_handed_out(tmp_path: Path) -> 
         Fleet(tmp_path, gateway, f"sqlite:///{tmp_path / 'pay.db'}") as fleet,
     ):
         sale = Sale.begun(fleet.start(**V3.environ), fleet.tables)
+        fleet.settle()
         gateway.stop()
         (tmp_path / "gateway" / "ledger.jsonl").unlink()
         gateway.start()
