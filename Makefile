@@ -3,10 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint unit mutants soak check-all docs screenshots clean
+.PHONY: run install test lint unit mutants soak check-all docs screenshots clean
 
 run: $(VENV)/run.stamp            ## the shop on http://127.0.0.1:8000, the simulator on :8900
 	$(BIN)/python cli.py run
+
+install: $(VENV)/run.stamp        ## the virtual environment with what the server needs
 
 test: $(VENV)/dev.stamp lint      ## every check: lint, types, floors, tests
 	$(BIN)/python -m pytest

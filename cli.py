@@ -16,7 +16,7 @@ from bootstrap import ROOT, Program, build, configure_logging, find_merchant
 from jobs.runner import Runner
 from services.catalogue import CatalogueError
 from services.errors import DatabaseUnavailable, Refused
-from services.explain import explain
+from services.explain import explain, open_discrepancies
 from services.refunds import Wanted
 from settings import Settings, SettingsError, load
 from supervisor import Child, supervise, told_to_stop
@@ -66,6 +66,12 @@ async def tell(program: Program, args: argparse.Namespace) -> int:
     return 0
 
 
+async def discrepancies(program: Program, args: argparse.Namespace) -> int:
+    lines = await program.services.database.read(open_discrepancies, args.limit)
+    print("\n".join(lines) or "nothing to look at")
+    return 0
+
+
 async def catalogue(program: Program, args: argparse.Namespace) -> int:
     count = await asyncio.to_thread(program.services.catalogue.replace, args.file)
     print(f"{count} products are for sale")
@@ -77,7 +83,7 @@ async def jobs(program: Program, _: argparse.Namespace) -> int:
     runner = Runner(program.services)
     await runner.start()
     await told_to_stop()
-    await runner.stop()
+    await runner.stop(within=10)
     return 0
 
 
@@ -145,6 +151,9 @@ def parser() -> argparse.ArgumentParser:
         one = commands.add_parser(name, help=words)
         one.add_argument("order_no")
         one.set_defaults(call=call)
+    odd = commands.add_parser("discrepancies", help="money that does not fit, and waits for a person to look at it")
+    odd.add_argument("--limit", type=int, default=100)
+    odd.set_defaults(call=discrepancies)
     back = commands.add_parser("refund", help="give back all or part of what an order paid")
     back.add_argument("order_no")
     back.add_argument("amount_fen", type=int)

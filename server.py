@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
+import socket
 import sys
 
 import tornado.httpserver
@@ -17,6 +19,7 @@ from handlers.base import in_flight
 from jobs.runner import Runner
 from models.database import DatabaseUnavailable
 from settings import Merchant, Settings, SettingsError, load
+from settings.load import LOOPBACK, exposed_files
 from supervisor import Child, supervise, told_to_stop
 
 logger = logging.getLogger("pay.start")
@@ -42,7 +45,9 @@ async def serve(settings: Settings, merchant: Merchant | None) -> None:
 
 
 def listen(program: Program) -> tornado.httpserver.HTTPServer:
-    """Limits from money.md part 4. A body over 64 KB is refused by the door; over 2 MB the connection is cut."""
+    """Limits after money.md part 4, with two exceptions. A body over 64 KB is read and refused by the door, so that its
+    sender gets an answer; only over 2 MB the connection is cut. And a connection may idle 75 s, longer than a proxy's.
+    """
     settings = program.settings
     server = tornado.httpserver.HTTPServer(
         program.app(),
@@ -51,13 +56,10 @@ def listen(program: Program) -> tornado.httpserver.HTTPServer:
         idle_connection_timeout=75,
         body_timeout=10,
         decompress_request=False,
+        # Behind a proxy on this machine, the buyer's address is what that proxy says. Nobody else can reach a loopback.
+        xheaders=settings.host in LOOPBACK,
     )
-    shared = SHARED_PORT in os.environ
-    try:
-        server.add_sockets(tornado.netutil.bind_sockets(settings.port, settings.host, reuse_port=shared))
-    except OSError as error:
-        where = f"{settings.host}:{settings.port}"
-        raise SettingsError([f"HOST, PORT: cannot listen on {where}: {error.strerror}; choose another"]) from error
+    server.add_sockets(_bind(settings, shared=SHARED_PORT in os.environ))
     logger.info("listening on http://%s:%d (new payments: %s)", settings.host, settings.port, settings.wechat_pay_api)
     return server
 
@@ -66,26 +68,45 @@ async def _stop(program: Program, server: tornado.httpserver.HTTPServer, runner:
     logger.info("stopping: finishing %d requests", len(in_flight))
     program.services.leaving.append("the server is stopping")
     server.stop()
-    try:
-        async with asyncio.timeout(FINISH_WITHIN):
-            await asyncio.gather(runner.stop(), _answered())
-            await _answered()  # what came over kept connections while the jobs ended
-    except TimeoutError:
-        logger.warning("stopped with %d requests unfinished", len(in_flight))
+    cut_off, _ = await asyncio.gather(runner.stop(FINISH_WITHIN), _answered(FINISH_WITHIN))
+    await _answered(1)  # what came over kept connections while the jobs ended
+    if cut_off or in_flight:
+        logger.warning("stopped with %d requests and the jobs %s unfinished", len(in_flight), cut_off)
     await server.close_all_connections()
     await program.close()
 
 
-async def _answered() -> None:
-    while in_flight:
-        await asyncio.sleep(0.02)
+async def _answered(within: float) -> None:
+    """Until every request is answered, or the time is up."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(within):
+            while in_flight:
+                await asyncio.sleep(0.02)
+
+
+def _nobody_listens(settings: Settings) -> None:
+    """Processes that share a port would also share it with another server, silently. Raises SettingsError."""
+    for taken in _bind(settings, shared=False):
+        taken.close()
+
+
+def _bind(settings: Settings, *, shared: bool) -> list[socket.socket]:
+    try:
+        return tornado.netutil.bind_sockets(settings.port, settings.host, reuse_port=shared)
+    except OSError as error:
+        where = f"{settings.host}:{settings.port}"
+        raise SettingsError([f"HOST, PORT: cannot listen on {where}: {error.strerror}; choose another"]) from error
 
 
 def main() -> int:
     try:
         settings, merchant = load()
         configure_logging(settings.log_level)
+        os.umask(0o077)  # the database file holds openids
+        for path in exposed_files(settings):
+            logger.warning("everybody on this machine can read %s, which holds secrets; run: chmod 600 %s", path, path)
         if settings.processes > 1 and SHARED_PORT not in os.environ:
+            _nobody_listens(settings)
             child = Child([sys.executable, __file__], {SHARED_PORT: "1"})
             return asyncio.run(supervise([child] * settings.processes))
         asyncio.run(serve(settings, merchant))

@@ -11,6 +11,7 @@ import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+ASKED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last: the terminal was closed
 STOP_WITHIN = 15.0  # seconds: a little more than the server takes to finish what it accepted
 
 
@@ -24,12 +25,12 @@ class Child:
 
 
 async def told_to_stop() -> None:
-    """Returns at the first SIGINT or SIGTERM; a second one ends the process at once."""
+    """Returns at the first SIGINT, SIGTERM or SIGHUP; a second one ends the process at once."""
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ASKED:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await stop.wait()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ASKED:
         asyncio.get_running_loop().remove_signal_handler(number)
 
 

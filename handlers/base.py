@@ -47,7 +47,9 @@ class Door(tornado.web.RequestHandler):
 
     def on_connection_close(self) -> None:
         super().on_connection_close()  # ends the wait for a body that will not come
-        in_flight.discard(self)
+        length = self.request.headers.get("Content-Length", "")
+        if not (length.isdecimal() and self._size >= int(length)):
+            in_flight.discard(self)  # else it came whole: the work on it goes on, and ends in on_finish
 
     @property
     def services(self) -> Services:

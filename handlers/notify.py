@@ -8,8 +8,8 @@ import logging
 from adapters.base import Reply
 from adapters.errors import BadSignature, Malformed, PaymentError, SignatureProbe
 from handlers.base import Door
-from handlers.metrics import NOTIFICATIONS
 from services.errors import DatabaseUnavailable, Invalid, Refused
+from services.metrics import NOTIFICATIONS
 
 logger = logging.getLogger("pay.notify")
 

@@ -6,7 +6,7 @@ import logging
 
 import tornado.web
 
-from handlers.metrics import REQUESTS
+from services.metrics import REQUESTS
 
 logger = logging.getLogger("pay.access")
 

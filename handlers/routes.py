@@ -75,6 +75,6 @@ def _demo_routes(demo: Demo) -> list[Any]:
     shop = {"simulator_url": demo.simulator_url, "payment_api": demo.payment_api}
     return [
         (r"/", pages.ShopHandler, shop),
-        (r"/static/(.+)", pages.Pictures, {"path": str(HERE / "static")}),
+        (r"/static/([a-z0-9-]+\.(?:js|css|svg))", pages.Pictures, {"path": str(HERE / "static")}),
         (r"/miniprogram/(pay\.js)", pages.Pictures, {"path": str(demo.miniprogram)}),
     ]

@@ -43,6 +43,11 @@ WORDS = {
     "order_paid": Words(409, "The order is paid already", "订单已支付"),
     "order_closed": Words(409, "The order is closed; make a new one", "订单已关闭，请重新下单"),
     "order_closing": Words(409, "The order is being closed; make a new one", "订单正在关闭，请重新下单"),
+    "payment_disputed": Words(
+        409,
+        "A payment of this order does not fit it; the shop must look at it",
+        "该订单有一笔支付与订单不符，请联系商家",
+    ),
     "order_expired": Words(409, "The order was not paid in time; make a new one", "订单已过期，请重新下单"),
     # refunds, by the merchant's own systems
     "merchant_key_wrong": Words(

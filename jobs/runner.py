@@ -38,10 +38,19 @@ class Runner:
             delay = (pause if fetched else SOON) if job is keys.run_once else 0
             self._tasks.append(asyncio.create_task(self._repeat(name, job, pause, delay), name=name))
 
-    async def stop(self) -> None:
-        """Let the passes under way finish; begin no new one."""
+    async def stop(self, within: float) -> list[str]:
+        """Begin no new pass, let those under way finish, cut off what takes longer than ``within`` seconds.
+
+        Returns the names of the jobs that were cut off: what they had claimed comes again at its next turn.
+        """
         self._stopping.set()
-        await asyncio.gather(*self._tasks)
+        if not self._tasks:
+            return []
+        _, late = await asyncio.wait(self._tasks, timeout=within)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        return sorted(task.get_name() for task in late)
 
     async def _repeat(self, name: str, job: Job, pause: float, delay: float) -> None:
         while not await self._told_to_stop(delay):

@@ -31,6 +31,7 @@ M = TypeVar("M", bound=peewee.Model)
 MIGRATIONS = Path(__file__).with_name("migrations")
 AGAIN_AFTER = (0.01, 0.05, 0.2, None)  # seconds before a unit that lost a race is run again; None: give up
 LOST_RACE = {1213, 1020, 1205}  # MySQL: deadlock, record changed, lock wait timeout
+MIGRATION_PATIENCE = 120  # seconds that a process waits for another one that migrates
 IDLE_SECONDS = 30  # a connection unused for longer is checked before use
 SQLITE_PRAGMAS = {"journal_mode": "wal", "synchronous": "full", "foreign_keys": 1, "busy_timeout": 5000}
 MYSQL_SESSION = (
@@ -216,7 +217,12 @@ def _open(url: str) -> _Sqlite | _MySQL:
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
         path = Path(unquote(parts.path.removeprefix("/")))
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DatabaseUnavailable(
+                f"DATABASE_URL: cannot make the folder {path.parent}: {error.strerror}"
+            ) from error
         return _Sqlite(str(path), pragmas=SQLITE_PRAGMAS, check_same_thread=False)
     return _MySQL(
         unquote(parts.path.lstrip("/")),
@@ -260,11 +266,16 @@ def _migration_lock(database: peewee.Database) -> Iterator[None]:
         with database.atomic():
             yield
         return
-    database.execute_sql("SELECT GET_LOCK('pay.migrations', 60)")
+    lock = "CONCAT(DATABASE(), '.migrations')"
+    for _ in range(MIGRATION_PATIENCE):  # a second each: shorter than the read timeout, however long the other takes
+        if database.execute_sql(f"SELECT GET_LOCK({lock}, 1)").fetchone()[0] == 1:
+            break
+    else:
+        raise DatabaseUnavailable("another process has been migrating this database for too long")
     try:
         yield
     finally:
-        database.execute_sql("SELECT RELEASE_LOCK('pay.migrations')")
+        database.execute_sql(f"SELECT RELEASE_LOCK({lock})")
 
 
 def _lost_race(error: Exception) -> bool:

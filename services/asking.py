@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from adapters.base import Adapters, PaymentAdapter, TradeReport, TradeStatus
 from adapters.errors import NotFound as UnknownThere
-from adapters.errors import NotSent, OutcomeUnknown, PaymentError, Throttled
+from adapters.errors import PaymentError
 from models import Order, Transaction
 from models.database import Database
-from services.errors import NotFound, ProviderRefused, TryLater
+from services.errors import NotFound, ProviderRefused, Refused
+from services.gateway import refusal
 from services.login import Person
 from services.orders import own_order, view
 from services.payments import apply_reports
@@ -25,6 +27,7 @@ logger = logging.getLogger("pay.asking")
 FIRST_QUESTION = 10
 BACK_OFF = (20, 30, 120, 120, 300, 1200)
 HOURLY = 3600
+AT_ONCE = 8  # calls of one job pass under way at a time
 GIVE_UP_AFTER = 2 * 3600
 UNSETTLED = ("PREPARED", "UNKNOWN", "PREPAID", "CLOSING")
 
@@ -75,10 +78,8 @@ class Asking:
             if question.state != "CLOSING" or question.handed:
                 return
             report = question.closed("query", "NEVER_EXISTED")
-        except (NotSent, OutcomeUnknown, Throttled) as error:
-            raise TryLater("gateway_unreachable") from error
         except PaymentError as error:
-            raise ProviderRefused("gateway_refused", provider_code=error.code) from error
+            raise refusal("query", question.out_trade_no, error) from error
         await self.apply(report)
 
     async def apply(self, report: TradeReport) -> None:
@@ -111,12 +112,22 @@ class Asking:
         """One pass of the query job: ask about what is due; returns how many were asked."""
         now = int(self._now())
         questions = await self._database.run(_claim_due, now, limit)
-        for question in questions:
-            try:
-                await self.ask(question)
-            except (TryLater, ProviderRefused) as error:
-                logger.info("asking again later out_trade_no=%s reason=%s", question.out_trade_no, error.code)
+        await at_once(self.ask, questions)
         return len(questions)
+
+
+async def at_once(ask: Callable[[Question], Awaitable[None]], questions: Sequence[Question]) -> None:
+    """A few at a time: one that hangs does not hold up all the others. What fails has its next turn already."""
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def one(question: Question) -> None:
+        async with places:
+            try:
+                await ask(question)
+            except Refused as error:
+                logger.info("again later out_trade_no=%s reason=%s", question.out_trade_no, error.code)
+
+    await asyncio.gather(*(one(question) for question in questions))
 
 
 def _questions_of(user_id: int, order_no: str) -> list[Question]:

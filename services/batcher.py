@@ -20,8 +20,17 @@ class Batcher(Generic[Item, Result]):
     """``submit`` answers after the commit that holds its item. One bad item hurts nobody else: a batch that fails is
     done again one by one, and only the item that fails by itself gets the exception."""
 
-    def __init__(self, work: Callable[[list[Item]], Awaitable[list[Result]]], *, most: int = 100, queue: int = 2000):
+    def __init__(
+        self,
+        work: Callable[[list[Item]], Awaitable[list[Result]]],
+        *,
+        most: int = 100,
+        queue: int = 2000,
+        nobodys_fault: tuple[type[Exception], ...] = (),
+    ) -> None:
+        """``nobodys_fault``: errors that no single item can be blamed for; trying one by one would only take longer."""
         self._work = work
+        self._nobodys_fault = nobodys_fault
         self._most = most
         self._limit = queue
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
@@ -55,8 +64,9 @@ class Batcher(Generic[Item, Result]):
         try:
             results = await self._work([item for item, _ in batch])
         except Exception as error:
-            if len(batch) == 1:
-                _settle(batch[0][1], error=error)
+            if len(batch) == 1 or isinstance(error, self._nobodys_fault):
+                for _, future in batch:
+                    _settle(future, error=error)
                 return
             for pair in batch:
                 await self._do([pair])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -13,11 +14,13 @@ from services.catalogue import Catalogue
 from services.checkout import Checkout
 from services.closing import Closing
 from services.login import Login
-from services.notifications import Notifications, apply_waiting
+from services.notifications import Notifications, apply_waiting, waiting_messages
 from services.orders import Orders
 from services.ports import Clock
 from services.reconciliation import Reconciliation
 from services.refunds import Refunds
+
+logger = logging.getLogger("pay.notifications")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,19 @@ class Services:
         return list(self.leaving)
 
     async def apply_inbox(self) -> int:
-        """One pass of the inbox job: apply what was acknowledged but could not be applied at once."""
-        return await self.database.run(apply_waiting, int(self.now()))
+        """One pass of the inbox job: apply what was acknowledged but could not be applied at once.
+
+        One by one: a message that cannot be applied is here because it failed before, and must not keep others back.
+        """
+        done = 0
+        for key in await self.database.read(waiting_messages, 100):
+            try:
+                done += await self.database.run(apply_waiting, key, int(self.now()))
+            except DatabaseUnavailable:
+                raise
+            except Exception:
+                logger.exception("notification still not applied key=%s", key)
+        return done
 
     async def orphans(self) -> Mapping[str, int]:
         """Unsettled attempts whose adapter is not configured: nobody asks about their money."""

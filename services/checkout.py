@@ -11,11 +11,12 @@ import hashlib
 from dataclasses import dataclass
 
 from adapters.base import Adapters, Attempt, PaymentAdapter, Prepay, PrepayRequest
-from adapters.errors import Conflict, NotSent, OutcomeUnknown, Rejected, Throttled
-from models import Order, OrderItem, Transaction
+from adapters.errors import Conflict, NotSent, OutcomeUnknown, PaymentError, Throttled
+from models import Order, OrderItem, Payment, Transaction
 from models.database import Database, locked
 from services.asking import FIRST_QUESTION, Asking, Question, adapter_of
 from services.errors import Conflicting, ProviderRefused, TryLater
+from services.gateway import refusal
 from services.login import Person
 from services.moves import begin, move
 from services.orders import own_order
@@ -104,17 +105,12 @@ class Checkout:
         number_ = attempt.question.out_trade_no
         try:
             prepay = await _send(adapter, attempt.request)
-        except NotSent as error:
-            raise TryLater("gateway_unreachable") from error
-        except OutcomeUnknown as error:
-            await self._database.run(_record_unknown, number_, int(self._now()))
-            raise TryLater("gateway_uncertain") from error
-        except Throttled as error:
-            raise TryLater("gateway_busy") from error
         except Conflict:
             raise
-        except Rejected as error:
-            raise ProviderRefused("gateway_refused", provider_code=error.code) from error
+        except PaymentError as error:
+            if isinstance(error, OutcomeUnknown):
+                await self._database.run(_record_unknown, number_, int(self._now()))
+            raise refusal("prepay", number_, error) from error
         return await self._database.run(_record_prepay, number_, prepay.prepay_id, int(self._now()))
 
 
@@ -125,9 +121,17 @@ async def _send(adapter: PaymentAdapter, request: PrepayRequest) -> Prepay:
             return await adapter.prepay(request)
         except NotSent:
             await asyncio.sleep(delay)
-        except OutcomeUnknown:
-            break
+        except OutcomeUnknown as unknown:
+            return await _once_more(adapter, request, unknown)
     return await adapter.prepay(request)
+
+
+async def _once_more(adapter: PaymentAdapter, request: PrepayRequest, unknown: OutcomeUnknown) -> Prepay:
+    """What the first call did stays unknown unless the second one says so: not reached is no answer to that."""
+    try:
+        return await adapter.prepay(request)
+    except (NotSent, Throttled):
+        raise unknown from None
 
 
 def _check_payable(order: Order, now: int) -> None:
@@ -139,6 +143,8 @@ def _check_payable(order: Order, now: int) -> None:
         raise Conflicting("order_closing")
     if now >= order.expires_at:
         raise Conflicting("order_expired")
+    if Payment.get_or_none(Payment.order == order.id) is not None:  # of another amount, say: a person looks at it
+        raise Conflicting("payment_disputed")
 
 
 def _amount(order: Order) -> int:

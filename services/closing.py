@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from adapters.base import Adapters
@@ -10,17 +9,16 @@ from adapters.errors import Conflict, PaymentError
 from adapters.errors import NotFound as UnknownThere
 from models import Order, Transaction
 from models.database import Database, locked
-from services.asking import Asking, Question, adapter_of
-from services.errors import Conflicting, NotFound, ProviderRefused, TryLater
+from services.asking import HOURLY, Asking, Question, adapter_of, at_once
+from services.errors import Conflicting, NotFound
+from services.gateway import refusal
 from services.login import Person
 from services.moves import step, write
 from services.orders import own_order, view
 from services.payments import OPEN_STATES
 from services.ports import Clock
 
-logger = logging.getLogger("pay.closing")
-
-AGAIN = 60  # seconds before an attempt that could not be closed is tried again
+AGAIN = 60  # seconds before an attempt that could not be closed is tried again, then twice as long, to an hour
 
 
 class Closing:
@@ -52,8 +50,7 @@ class Closing:
 
     async def close_order(self, order_id: int, actor: str) -> None:
         """Begin to close, then close every open attempt that its provider lets us close already."""
-        for question in await self._database.run(_begin, order_id, actor, int(self._now())):
-            await self._close_attempt(question)
+        await at_once(self._ask_to_close, await self._database.run(_begin, order_id, actor, int(self._now())))
 
     async def close_due(self, limit: int = 50) -> int:
         """One pass of the closing job: orders past their time, and attempts still to be closed."""
@@ -61,18 +58,11 @@ class Closing:
         for order_id in await self._database.read(_expired, now, limit):
             await self._database.run(_begin, order_id, "expiry", now)
         due = await self._database.run(_claim_closing, now, limit)
-        for question in due:
-            await self._close_attempt(question)
+        await at_once(self._ask_to_close, due)
         return len(due)
 
-    async def _close_attempt(self, question: Question) -> None:
-        """Proof closes it; whatever is not proof leaves it CLOSING, to be tried again."""
-        try:
-            await self._ask_to_close(question)
-        except (TryLater, ProviderRefused) as error:
-            logger.info("closing again later out_trade_no=%s reason=%s", question.out_trade_no, error.code)
-
     async def _ask_to_close(self, question: Question) -> None:
+        """Proof closes it; whatever is not proof leaves it CLOSING, to be tried again."""
         adapter = adapter_of(self._adapters, question.adapter)
         if not await self._database.read(
             _old_enough, question.out_trade_no, int(self._now()), adapter.close_wait_seconds
@@ -85,7 +75,7 @@ class Closing:
             await self._asking.ask(question)  # paid, perhaps; or never arrived there
             return
         except PaymentError as error:
-            raise TryLater("gateway_uncertain") from error
+            raise refusal("close", question.out_trade_no, error) from error
         await self._asking.apply(question.closed("close", result.value))
 
 
@@ -119,7 +109,7 @@ def _claim_closing(now: int, limit: int) -> list[Question]:
     due = Transaction.select().where(Transaction.state == "CLOSING", Transaction.ask_at <= now)
     claimed = []
     for row in due.order_by(Transaction.ask_at).limit(limit):
-        mine = Transaction.update(ask_at=now + AGAIN, asked=row.asked + 1)
+        mine = Transaction.update(ask_at=now + min(AGAIN << min(row.asked, 6), HOURLY), asked=row.asked + 1)
         if mine.where(Transaction.id == row.id, Transaction.ask_at == row.ask_at).execute():
             claimed.append(Question.about(row))
     return claimed

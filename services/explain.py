@@ -39,3 +39,9 @@ def _moves(numbers: list[str]) -> list[str]:
         f"{rfc3339(row.at)}  {row.entity} {row.from_state or '-'} -> {row.to_state} by {row.actor}  {row.note}".rstrip()
         for row in log
     ]
+
+
+def open_discrepancies(limit: int) -> list[str]:
+    """What a person must look at, newest first, a line each. Runs inside the caller's transaction."""
+    rows = Discrepancy.select().where(Discrepancy.state == "OPEN").order_by(Discrepancy.id.desc()).limit(limit)
+    return [f"{rfc3339(row.created_at)}  {row.kind} {row.ref} {row.order_no or '-'}: {row.detail}" for row in rows]

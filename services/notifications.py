@@ -40,7 +40,7 @@ class Notifications:
         self._database = database
         self._adapters = adapters
         self._now = now
-        self._batcher: Batcher[Received, None] = Batcher(self._store)
+        self._batcher: Batcher[Received, None] = Batcher(self._store, nobodys_fault=(DatabaseUnavailable,))
 
     async def accept(self, adapter: str, headers: Mapping[str, str], body: bytes) -> Message:
         """Verify and store one message; on return it may be acknowledged.
@@ -109,15 +109,20 @@ def _row(received: Received, now: int) -> dict[str, object]:
     }
 
 
-def apply_waiting(now: int, limit: int = 100) -> int:
-    """Apply what was stored and acknowledged but not applied; returns how many rows are done with."""
+def waiting_messages(limit: int) -> list[str]:
+    """What was stored and acknowledged but not applied, by its key. Not the hints: those wait for an answer."""
     unprocessed = Notification.processed_at.is_null() & (Notification.kind != HINT)
-    waiting = list(Notification.select().where(unprocessed).order_by(Notification.id).limit(limit))
-    reports = {row.dedupe_key: evidence.load(row.kind, row.report) for row in waiting}
-    early = apply_messages(list(reports.values()), now)
-    done = [key for key, report in reports.items() if report not in early]
-    mark_processed(done, now)
-    return len(done)
+    rows = Notification.select(Notification.dedupe_key).where(unprocessed).order_by(Notification.id).limit(limit)
+    return [row.dedupe_key for row in rows]
+
+
+def apply_waiting(key: str, now: int) -> int:
+    """Apply one of them; 1 if it is done with, 0 if it has to wait for its payment."""
+    row = Notification.get(Notification.dedupe_key == key)
+    if apply_messages([evidence.load(row.kind, row.report)], now):
+        return 0
+    mark_processed([key], now)
+    return 1
 
 
 def waiting_hints(limit: int) -> list[tuple[str, RefundReport]]:

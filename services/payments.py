@@ -7,11 +7,15 @@ any order, any number of times, leaves the same tables.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from adapters.base import TradeReport, TradeStatus
 from models import Order, Transaction
 from services.batch import Batch
+from services.metrics import DOWNGRADES
+
+logger = logging.getLogger("pay.payments")
 
 OPEN_STATES = ("PREPARED", "UNKNOWN", "PREPAID")
 
@@ -39,6 +43,8 @@ def _hint_only(batch: Batch, report: TradeReport) -> bool:
     transaction = batch.transactions.get(report.out_trade_no)
     if report.source != "notification" or transaction is None or transaction.scheme == report.scheme:
         return False
+    DOWNGRADES.labels(report.adapter).inc()
+    logger.info("signed in another scheme, asking instead out_trade_no=%s", report.out_trade_no)
     batch.ask_soon(transaction)
     return True
 

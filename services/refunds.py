@@ -15,7 +15,8 @@ from adapters.errors import PaymentError, Rejected
 from models import Order, Payment, Refund, Transaction
 from models.database import Database, locked
 from services.asking import adapter_of
-from services.errors import Conflicting, NotFound, ProviderRefused, TryLater
+from services.errors import Conflicting, NotFound, ProviderRefused, Refused
+from services.gateway import refusal
 from services.moves import begin, move
 from services.notifications import mark_processed, waiting_hints
 from services.orders import rfc3339
@@ -115,7 +116,7 @@ class Refunds:
         """True when WeChat has answered, also when it knows no such refund, and the answer could be booked."""
         try:
             return await self.look_up(hint.adapter, hint.out_refund_no)
-        except (TryLater, ProviderRefused) as error:
+        except Refused as error:
             logger.info("hint followed later ref=%s reason=%s", hint.out_refund_no, error.code)
             return False
 
@@ -128,10 +129,8 @@ class Refunds:
             report = await adapter_of(self._adapters, adapter).query_refund(out_refund_no)
         except UnknownThere:
             return True
-        except Rejected as error:
-            raise ProviderRefused("gateway_refused", provider_code=error.code) from error
         except PaymentError as error:
-            raise TryLater("gateway_unreachable") from error
+            raise refusal("query_refund", out_refund_no, error) from error
         return not await self._database.run(apply_refund_reports, [report], "query", int(self._now()))
 
     # --- one refund, carried on ---

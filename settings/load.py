@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
@@ -30,8 +31,6 @@ class SettingsError(Exception):
 def load() -> tuple[Settings, Merchant | None]:
     """Settings and, in live mode, the merchant with its keys read. Raises SettingsError with every problem found."""
     settings, problems = _parse()
-    if settings is None:
-        raise SettingsError(problems)
     problems += _check_urls(settings)
     if 0 < len(settings.merchant_api_key.get_secret_value()) < 32:
         problems.append("MERCHANT_API_KEY: too easy to guess; use at least 32 random characters: openssl rand -hex 32")
@@ -43,20 +42,47 @@ def load() -> tuple[Settings, Merchant | None]:
     return settings, merchant
 
 
-def _parse() -> tuple[Settings | None, list[str]]:
-    files: list[Path] = []
-    problems: list[str] = []
+def exposed_files(settings: Settings) -> list[Path]:
+    """Settings files of a live merchant that everybody on this machine can read."""
+    files = [] if settings.simulator_mode else [path for path in _files() if path.is_file()]
+    return [path for path in files if path.stat().st_mode & 0o007]
+
+
+def _files() -> list[Path]:
+    """Later files win over earlier ones, the environment over all."""
     named = os.environ.get("PAY_CONFIG")
-    if named and not Path(named).is_file():
-        problems.append(f"PAY_CONFIG names {named}, which is not a file")
-    elif named:
-        files.append(Path(named))
-    files.append(Path(".env"))  # later files win over earlier ones, the environment over all
+    return [*([Path(named)] if named else []), Path(".env")]
+
+
+def _parse() -> tuple[Settings, list[str]]:
+    """The settings, with the default wherever something is wrong: so everything else can be checked as well."""
+    named = os.environ.get("PAY_CONFIG")
+    problems = [f"PAY_CONFIG names {named}, which is not a file"] if named and not Path(named).is_file() else []
+    files: list[Path] | None = _files()
     try:
-        return Settings(_env_file=files, _env_file_encoding="utf-8"), problems  # type: ignore[call-arg]
+        return _read(files), problems
+    except (UnicodeDecodeError, OSError):
+        problems.append(f"{' or '.join(map(str, _files()))}: not a readable text file in UTF-8")
+        files = None
     except ValidationError as error:
-        lines = [f"{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors(include_input=False)]
-        return None, problems + lines
+        return _without(error, files, problems)
+    try:
+        return _read(files), problems
+    except ValidationError as error:
+        return _without(error, files, problems)
+
+
+def _without(error: ValidationError, files: list[Path] | None, problems: list[str]) -> tuple[Settings, list[str]]:
+    wrong = error.errors(include_input=False, include_url=False)
+    problems += [f"{str(item['loc'][0]).upper()}: {item['msg']}" for item in wrong]
+    names = {str(item["loc"][0]) for item in wrong}
+    fields = Settings.model_fields
+    defaults = {name: fields[name].get_default(call_default_factory=True, validated_data={}) for name in names}
+    return _read(files, **defaults), problems
+
+
+def _read(files: list[Path] | None, **fixed: Any) -> Settings:
+    return Settings(_env_file=files, _env_file_encoding="utf-8", **fixed)  # type: ignore[call-arg]
 
 
 def _check_urls(settings: Settings) -> list[str]:
@@ -68,15 +94,33 @@ def _check_urls(settings: Settings) -> list[str]:
         **({"WECHAT_V2_SECAPI_URL": settings.wechat_v2_secapi_url} if settings.wechat_v2_secapi_url else {}),
     }
     problems = [problem for name, url in named.items() if (problem := _url_problem(name, url))]
-    scheme = settings.database_url.get_secret_value().split(":", 1)[0]
-    if scheme not in ("sqlite", "mysql"):
+    if not _is_database(settings.database_url.get_secret_value()):
         problems.append("DATABASE_URL: use sqlite:///file or mysql://user:password@host:3306/name")
+    live = not settings.simulator_mode and not problems
+    if live and _is_local(settings.public_url) and not _is_local(settings.wechat_pay_url):
+        problems.append("PUBLIC_URL: WeChat cannot reach this machine by a loopback address; give the public one")
     return problems
+
+
+def _is_local(url: str) -> bool:
+    return urlsplit(url).hostname in LOOPBACK
+
+
+def _is_database(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("sqlite", "mysql") and (parts.port is None or parts.port > 0) and bool(parts.path)
+    except ValueError:
+        return False
 
 
 def _url_problem(name: str, url: str) -> str:
     """The rules of a notify URL (v2.md 12.4) hold for the address it is built from."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises ValueError if it is no number
+    except ValueError:
+        return f"{name}: not an address; write one such as https://pay.example.com"
     if parts.scheme not in ("http", "https") or not parts.hostname:
         return f"{name}: write an absolute address such as https://pay.example.com"
     if parts.query or parts.fragment or "?" in url:

@@ -184,6 +184,8 @@ def _read_v3(settings: Settings, problems: list[str]) -> V3Keys | None:
         problems.append(f"WECHAT_V3_API_KEY: must be 32 bytes; this one has {len(key.encode())}")
     elif key and (weak := _weak(key)):
         problems.append(f"WECHAT_V3_API_KEY: {weak}")
+    if settings.wechat_v3_serial_no and not re.fullmatch(r"[0-9A-Fa-f]{1,64}", settings.wechat_v3_serial_no):
+        problems.append("WECHAT_V3_SERIAL_NO: a serial number is hexadecimal digits only")
     private = _read_private_key(settings, problems)
     return V3Keys(
         settings.wechat_v3_api_key,

@@ -7,6 +7,17 @@ NOTIFICATIONS = Counter(
     "Notifications by adapter and outcome: accepted, forged, probe, malformed, unavailable",
     ["adapter", "outcome"],
 )
+DOWNGRADES = Counter(
+    "pay_notifications_in_another_scheme",
+    "Authentic notifications that were signed in another way than their payment: asked about, not believed",
+    ["adapter"],
+)
+GATEWAY = Counter(
+    "pay_gateway_failures",
+    "Calls to WeChat without a good answer, by operation and kind: OutcomeUnknown (also an answer that did not verify),"
+    " NotSent, Throttled, Rejected, ...",
+    ["operation", "kind"],
+)
 REQUESTS = Histogram(
     "pay_http_request_seconds",
     "Requests by method, route and status",
