@@ -36,12 +36,13 @@ class Question:
 
     out_trade_no: str
     adapter: str
+    state: str
     appid: str
     mchid: str
 
     @classmethod
     def about(cls, row: Transaction) -> Question:
-        return cls(row.out_trade_no, row.adapter, row.appid, row.mchid)
+        return cls(row.out_trade_no, row.adapter, row.state, row.appid, row.mchid)
 
     def closed(self, source: Any, proof: str) -> TradeReport:
         """Evidence that this attempt can never be paid."""
