@@ -81,7 +81,7 @@ TRANSACTION = StateTable(
             ("PREPARED", "UNKNOWN", "PREPAID", "CLOSING"),
             "CLOSED",
             "close proof",
-            "close accepted, ORDERCLOSED, query CLOSED, or unknown to WeChat and never handed out",
+            "close accepted, ORDERCLOSED, query CLOSED, or unknown there, never handed out and half a minute CLOSING",
         ),
         Move(
             ("PREPARED", "UNKNOWN", "PREPAID", "CLOSING", "CLOSED"),

@@ -11,7 +11,7 @@ from typing import Any
 from adapters.base import Adapters, PaymentAdapter, TradeReport, TradeStatus
 from adapters.errors import NotFound as UnknownThere
 from adapters.errors import PaymentError
-from models import Order, Transaction
+from models import Order, StateLog, Transaction
 from models.database import Database
 from services.errors import NotFound, ProviderRefused, Refused
 from services.gateway import refusal
@@ -29,6 +29,7 @@ BACK_OFF = (20, 30, 120, 120, 300, 1200)
 HOURLY = 3600
 AT_ONCE = 8  # calls of one job pass under way at a time
 GIVE_UP_AFTER = 2 * 3600
+UNDER_WAY = 30  # seconds: no call of ours, repeats counted in, is under way for longer
 UNSETTLED = ("PREPARED", "UNKNOWN", "PREPAID", "CLOSING")
 
 
@@ -39,13 +40,12 @@ class Question:
     out_trade_no: str
     adapter: str
     state: str
-    handed: bool
     appid: str
     mchid: str
 
     @classmethod
     def about(cls, row: Transaction) -> Question:
-        return cls(row.out_trade_no, row.adapter, row.state, row.handed_at is not None, row.appid, row.mchid)
+        return cls(row.out_trade_no, row.adapter, row.state, row.appid, row.mchid)
 
     def closed(self, source: Any, proof: str) -> TradeReport:
         """Evidence that this attempt can never be paid."""
@@ -74,8 +74,7 @@ class Asking:
         try:
             report = await adapter.query(question.out_trade_no)
         except UnknownThere:
-            # It never got there. That closes an attempt only if nobody can hold parameters to pay it with.
-            if question.state != "CLOSING" or question.handed:
+            if not await self._database.read(_never_existed, question.out_trade_no, int(self._now())):
                 return
             report = question.closed("query", "NEVER_EXISTED")
         except PaymentError as error:
@@ -128,6 +127,16 @@ async def at_once(ask: Callable[[Question], Awaitable[None]], questions: Sequenc
                 logger.info("again later out_trade_no=%s reason=%s", question.out_trade_no, error.code)
 
     await asyncio.gather(*(one(question) for question in questions))
+
+
+def _never_existed(out_trade_no: str, now: int) -> bool:
+    """What WeChat does not know is closed only if nobody can hold parameters to pay it with, and if no request for
+    them can still arrive: none is sent once the attempt is CLOSING, but one may have been under way."""
+    row = Transaction.get(Transaction.out_trade_no == out_trade_no)
+    if row.state != "CLOSING" or row.handed_at is not None:
+        return False
+    began = StateLog.get(entity="transaction", entity_id=out_trade_no, to_state="CLOSING").at
+    return bool(now - began >= UNDER_WAY)
 
 
 def _questions_of(user_id: int, order_no: str) -> list[Question]:

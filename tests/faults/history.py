@@ -151,7 +151,7 @@ class _Writer:
         return f"fault {generation}.{operation} {self._pick(*faults)} {count} {skip}"
 
 
-async def shrink(history: History, still_fails: Callable[[History], Awaitable[bool]], most: int = 150) -> History:
+async def shrink(history: History, still_fails: Callable[[History], Awaitable[bool]], most: int = 60) -> History:
     """A shorter history that fails too: pieces are left out, large ones first, while it goes on failing."""
     tries, size = 0, max(1, len(history) // 2)
     while True:

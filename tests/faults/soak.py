@@ -105,13 +105,14 @@ def play(named: list[tuple[str, History]]) -> Result:
 
 
 def play_all(named: list[tuple[str, History]]) -> Result:
-    """On every processor; prints how far it is."""
+    """On every processor; prints how far it is, and what fails when it does."""
     chunks = [named[start : start + CHUNK] for start in range(0, len(named), CHUNK)]
     total = Result()
     with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as workers:
         for done in as_completed([workers.submit(play, chunk) for chunk in chunks]):
             total.add(done.result())
             print(f"{total.played} of {len(named)} histories, {len(total.failures)} failed", flush=True)
+            print("".join(f"{failure}\n" for failure in done.result().failures), end="", flush=True)
     return total
 
 
@@ -133,7 +134,6 @@ def wanted(files: list[str]) -> list[tuple[str, History]]:
 def report(total: Result, seconds: float) -> Iterable[str]:
     yield f"{total.played} histories in {seconds:.0f} s, {1000 * seconds / max(1, total.played):.0f} ms each"
     yield from (f"  {name}: {count}" for name, count in sorted(total.counts.items()))
-    yield from total.failures
 
 
 def main(files: list[str]) -> int:

@@ -59,12 +59,13 @@ def until_heard(simulator: Simulator, fleet: Fleet) -> None:
 
 
 @pytest.fixture
-def keys_again(simulator: Simulator) -> Iterator[None]:
-    yield
-    simulator.put("keys", {"notify_key": "as_ordered"})
+def simulator(tmp_path: Path) -> Iterator[Simulator]:
+    """One of this test's own: it remembers five hundred exchanges, and other tests' are not to be among them."""
+    simulator = Simulator(tmp_path)
+    yield simulator
+    simulator.close()
 
 
-@pytest.mark.usefixtures("keys_again")
 def test_a_migration_under_load(tmp_path: Path, simulator: Simulator) -> None:
     with Fleet(tmp_path, simulator, f"sqlite:///{tmp_path / 'pay.db'}") as fleet:
         server = fleet.start(MERCHANT_API_KEY=KEY, **V3.environ)

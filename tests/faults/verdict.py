@@ -146,6 +146,8 @@ async def _nothing_forged(play: Play) -> None:
     """No forged notification was acknowledged. (v2 does not sign those of refunds: they are a reason to ask.)"""
     complaints = (await play.stage.control("GET", "complaints"))["complaints"]
     taken = [c for c in complaints if c["code"] == "SIGNATURE_NOT_VERIFIED" and c["op"] != "notify.refund"]
+    if any("skew" in step for step in play.steps):  # what is 301 s old by a clock that is ahead is fresh by ours
+        taken = [c for c in taken if "made with stale" not in c["message"]]
     assert not taken, taken
 
 

@@ -105,14 +105,19 @@ def test_a_gateway_that_asks_to_slow_down(trio: Trio, api: Api, simulator: Simul
 
 @BY_API
 def test_an_attempt_that_never_arrived_can_be_closed(trio: Trio, api: Api, simulator: Simulator) -> None:
-    """WeChat knows no such order, and nobody holds parameters to pay it with: that is proof (money.md part 1)."""
+    """WeChat knows no such order, and nobody holds parameters to pay it with: that is proof (money.md part 1), once no
+    request for them can be under way any more."""
     buyer = Buyer(trio[api.name])
     order_no = buyer.order("latte")["order_no"]
     simulator.put("faults", [rule(api, "prepay", "drop_before")])
     assert refusal(buyer.call("POST", f"/api/orders/{order_no}/pay")) == (503, "gateway_uncertain")
     simulator.clear_faults()
-    assert buyer.call("POST", f"/api/orders/{order_no}/close").json()["status"] == "closed"
+    assert buyer.call("POST", f"/api/orders/{order_no}/close").json()["status"] == "pending"
     joined = "transactions t JOIN orders o ON o.id = t.order_id"
+    number = trio.tables.one(f"SELECT t.out_trade_no FROM {joined} WHERE o.order_no = '{order_no}'")
+    trio.tables.change(f"UPDATE state_log SET at = at - 30 WHERE entity_id = '{number}'")
+    trio.tables.change(f"UPDATE transactions SET ask_at = 1 WHERE out_trade_no = '{number}'")
+    buyer.becomes(order_no, "closed")
     proof = trio.tables.one(f"SELECT t.close_proof FROM {joined} WHERE o.order_no = '{order_no}'")
     assert proof == "query:NEVER_EXISTED"
 
