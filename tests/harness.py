@@ -193,6 +193,7 @@ class Server:
         }
         self.process = Process([sys.executable, "server.py"], folder / f"server-{self.port}.log", self.environ)
         self.expected: list[str] = []
+        self.tokens: list[str] = []
         self.http = httpx.Client(base_url=self.url, timeout=15, verify=NO_TLS)
 
     def start(self) -> Server:
@@ -209,8 +210,20 @@ class Server:
         self.expected += patterns
 
     def surprises(self) -> list[str]:
-        loud = [line for line in self.process.text().splitlines() if LOUD.search(line)]
-        return [line for line in loud if not any(re.search(pattern, line) for pattern in self.expected)]
+        """Log lines that nobody expected, and secrets in any line or in any row of the database."""
+        text = self.process.text()
+        loud = [line for line in text.splitlines() if LOUD.search(line)]
+        unexpected = [line for line in loud if not any(re.search(pattern, line) for pattern in self.expected)]
+        rows = str(Tables(self.database_url).snapshot())
+        spilled = [secret for secret in self.secrets() if secret in text or secret in rows]
+        return unexpected + [f"a secret is out: {secret[:6]}..." for secret in spilled]
+
+    def secrets(self) -> list[str]:
+        """What no log and no table may hold: the merchant's keys, line by line, and the tokens of its buyers."""
+        merchant = self.simulator.merchant
+        keys = [merchant[name] for name in ("app_secret", "v2_api_key", "v3_api_key")]
+        private = [line for line in merchant["merchant_private_key"].splitlines() if len(line) == 64]
+        return [*keys, *private, *self.tokens]
 
     def end(self) -> int:
         """Stop it if it still runs; its exit code."""
@@ -233,6 +246,7 @@ class Buyer:
         self.openid = openid or "o" + uuid.uuid4().hex[:27]
         code = server.simulator.post("login", openid=self.openid)["code"]
         self.token = server.http.post("/api/login", json={"code": code}).json()["token"]
+        server.tokens.append(self.token)
 
     @property
     def headers(self) -> dict[str, str]:
