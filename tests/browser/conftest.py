@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser.shop_page import ShopPage
 from tests.conftest import lacking
 from tests.harness import Server
 
 QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+expect.set_options(timeout=20_000)  # ms: a busy machine is slow, and that is no fault of the page
 
 OpenShop = Callable[..., ShopPage]
 
