@@ -22,6 +22,7 @@ from models.database import Database
 from services import differences
 from services.asking import Asking, Question
 from services.errors import Conflicting, Invalid, ProviderRefused, TryLater
+from services.gateway import refusal
 from services.orders import BEIJING
 from services.ports import Clock
 from services.refunds import Refunds
@@ -98,7 +99,7 @@ class Reconciliation:
         except NotReady as error:
             raise TryLater("bill_not_ready") from error
         except PaymentError as error:
-            raise ProviderRefused("gateway_refused", provider_code=error.code) from error
+            raise refusal("bill", day, error) from error
         if bill.count == 0 and self._now() < _begins(day) + 86_400 + READY_AT.total_seconds():
             raise TryLater("bill_not_ready")  # v2 says "no bill" of a day that is not over as of one without trade
         await self._database.run(_forget, day)
