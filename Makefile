@@ -2,8 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+WORKERS ?= 4
+SHARE ?= 1
+TURN ?= 0
 
-.PHONY: run install test lint unit mutants soak check-all docs screenshots clean
+.PHONY: run install test lint unit mutants soak crash fuzz cluster check-all docs screenshots clean
 
 run: $(VENV)/run.stamp            ## the shop on http://127.0.0.1:8000, the simulator on :8900
 	$(BIN)/python cli.py run
@@ -11,7 +14,7 @@ run: $(VENV)/run.stamp            ## the shop on http://127.0.0.1:8000, the simu
 install: $(VENV)/run.stamp        ## the virtual environment with what the server needs
 
 test: $(VENV)/dev.stamp lint      ## every check: lint, types, floors, tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: $(VENV)/dev.stamp           ## style, types, floors
 	$(BIN)/ruff check .
@@ -22,11 +25,20 @@ lint: $(VENV)/dev.stamp           ## style, types, floors
 unit: $(VENV)/dev.stamp           ## the tests that need no process: seconds
 	$(BIN)/python -m pytest tests/unit tests/adapters
 
-mutants: $(VENV)/dev.stamp        ## plants protocol faults in the codecs; every one must turn a test red
-	$(BIN)/python tools/mutants.py
+mutants: $(VENV)/dev.stamp        ## plants faults in codecs and funnel; every one must turn a test red
+	$(BIN)/python tools/mutants.py --share $(SHARE) --turn $(TURN)
 
-soak: $(VENV)/dev.stamp              ## random histories, 5,000 or HISTORIES of them, from a random SEED
+soak: $(VENV)/dev.stamp           ## random histories: 50,000 or HISTORIES, from a random SEED, in PROCESSES
 	$(BIN)/python -m tests.faults.soak
+
+crash: $(VENV)/dev.stamp          ## kill -9 at every step ten times and at random, the database killed, its replies cut
+	ROUNDS=$(or $(ROUNDS),10) $(BIN)/python -m pytest tests/crash -s
+
+fuzz: $(VENV)/dev.stamp           ## 100,000 or EXAMPLES requests over every route, from SEED: no 5xx, nobody else's data
+	EXAMPLES=$(or $(EXAMPLES),100000) $(BIN)/python -m pytest tests/fuzz -s
+
+cluster: $(VENV)/dev.stamp        ## three servers on a Galera cluster; a node killed, a node cut off
+	$(BIN)/python -m pytest tests/cluster -s
 
 check-all: test mutants
 

@@ -16,12 +16,16 @@ from adapters.base import Adapters
 from adapters.errors import PaymentError
 from adapters.miniprogram import MiniProgram, MiniProgramConfig
 from adapters.registry import build as build_adapter
+from adapters.shipping import WeixinShipping
 from adapters.transport import Transport
 from adapters.wechat_v2.config import WechatV2Config
 from adapters.wechat_v3.config import WechatV3Config
+from handlers.limits import Limits
 from handlers.routes import Demo, make_app
 from models.database import Database
+from services.access_tokens import AccessTokens
 from services.asking import Asking
+from services.bills import Bills
 from services.bundle import Services
 from services.catalogue import Catalogue
 from services.checkout import Checkout, Sold
@@ -32,6 +36,9 @@ from services.orders import Orders
 from services.ports import Clock, Token, system_clock, system_token
 from services.reconciliation import Reconciliation
 from services.refunds import Refunds
+from services.resolving import Resolving
+from services.shipping import Shipping
+from services.watch import Watch
 from settings import Merchant, Settings, SettingsError
 from settings.merchant import simulated_merchant
 
@@ -62,6 +69,9 @@ class Program:
             version=VERSION,
             merchant_api_key=settings.merchant_api_key.get_secret_value(),
             demo=demo,
+            limits=Limits(settings.per_minute, self.services.now),
+            trusted_proxies=settings.proxies,
+            plays=settings.plays,
         )
 
     async def close(self) -> None:
@@ -81,23 +91,29 @@ def build(
     """The program on these settings. Opens no connection. Raises ConfigError if a key cannot be used."""
     database = Database(settings.database_url.get_secret_value())
     adapters = _adapters(merchant, transport, now, token)
-    identity = MiniProgram(MiniProgramConfig(merchant.appid, merchant.app_secret, merchant.api_url), transport)
-    asking = Asking(database, adapters, now)
+    mini_program = MiniProgramConfig(merchant.appid, merchant.app_secret, merchant.api_url)
+    carrier = WeixinShipping(mini_program, transport)
+    asking = Asking(database, adapters, now, token)
     sold = Sold(settings.shop_name, settings.public_url.rstrip("/"))
     refunds = Refunds(database, adapters, sold.notify_base, settings.late_payment, now, token)
     default = ADAPTER[settings.wechat_pay_api]
+    bills = Bills(adapters, default, now)
     services = Services(
         database=database,
         adapters=adapters,
-        login=Login(database, identity, now, token),
+        login=Login(database, MiniProgram(mini_program, transport), now, token),
         catalogue=Catalogue(database),
         orders=Orders(database, now, token, settings.order_expires_minutes * 60),
         checkout=Checkout(database, adapters, default, asking, sold, now, token),
         asking=asking,
-        closing=Closing(database, adapters, asking, now),
+        closing=Closing(database, adapters, asking, now, token),
         notifications=Notifications(database, adapters, now),
         refunds=refunds,
-        reconciliation=Reconciliation(database, adapters, default, asking, refunds, now),
+        bills=bills,
+        reconciliation=Reconciliation(database, bills, asking, refunds, now),
+        resolving=Resolving(database, adapters, now),
+        watch=Watch(database, now),
+        shipping=Shipping(database, carrier, AccessTokens(database, carrier, now), settings.shipping_within_hours, now),
         now=now,
     )
     return Program(settings, merchant, services, transport)
@@ -109,10 +125,14 @@ def _adapters(merchant: Merchant, transport: Transport, now: Clock, token: Token
     who = (merchant.appid, merchant.mchid)
     if v2 := merchant.v2:
         refunds = (v2.cert_file, v2.key_file, v2.secapi_url, v2.ca_file)
-        configs["wechat_v2"] = WechatV2Config(*who, v2.api_key, v2.sign_type, merchant.pay_url, *refunds)
+        configs["wechat_v2"] = WechatV2Config(
+            *who, v2.api_key, v2.sign_type, merchant.pay_url, *refunds, other_api_key=v2.other_api_key
+        )
     if v3 := merchant.v3:
         public = (v3.public_key or None, v3.public_key_id or None)
-        configs["wechat_v3"] = WechatV3Config(*who, v3.api_key, v3.serial_no, v3.private_key, *public, merchant.pay_url)
+        configs["wechat_v3"] = WechatV3Config(
+            *who, v3.api_key, v3.serial_no, v3.private_key, *public, merchant.pay_url, other_api_key=v3.other_api_key
+        )
 
     def nonce() -> str:
         return token(16).hex()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 import urllib.error
 import urllib.request
@@ -13,6 +14,7 @@ from pathlib import Path
 from adapters.errors import ConfigError
 from adapters.transport import Transport
 from bootstrap import ROOT, Program, build, configure_logging, find_merchant
+from handlers.words import words_for
 from jobs.runner import Runner
 from services.catalogue import CatalogueError
 from services.errors import DatabaseUnavailable, Refused
@@ -48,17 +50,35 @@ async def refund(program: Program, args: argparse.Namespace) -> int:
     return 0
 
 
+async def resolve_abnormal(program: Program, args: argparse.Namespace) -> int:
+    told = await program.services.refunds.resolve_abnormal(args.order_no, args.refund_no, "operator")
+    print(f"{told['out_refund_no']}: {told['amount_fen']} fen, {told['status']}")
+    return 0
+
+
+def bar(done: int, total: int) -> None:
+    """How many lines of how many, for who watches a terminal."""
+    if sys.stderr.isatty():
+        filled = 40 * done // max(total, 1)
+        end = "\n" if done >= total else ""
+        print(f"\r[{'#' * filled:40}] {done:,} of {total:,} lines", end=end, file=sys.stderr, flush=True)
+
+
 async def reconcile(program: Program, args: argparse.Namespace) -> int:
-    """Compares a day with WeChat's bill, with a bar while it is read."""
-
-    def bar(done: int, total: int) -> None:
-        if sys.stderr.isatty():
-            filled = 40 * done // max(total, 1)
-            print(f"\r[{'#' * filled:40}] {done:,} of {total:,} lines", end="", file=sys.stderr)
-
+    """Compares a day with WeChat's bills, with a bar while they are read."""
     result = await program.services.reconciliation.reconcile(args.day, bar)
-    print(f"{result.day}: {result.lines} lines, {result.differences} differences")
+    moves = "the fund flow is not compared" if result.moves is None else f"{result.moves} movements"
+    print(f"{result.day}: {result.lines} lines, {moves}, {result.differences} differences")
     return 0 if result.differences == 0 else 3
+
+
+async def bill(program: Program, args: argparse.Namespace) -> int:
+    """Leaves a day's bill as WeChat made it, checked, as a file, with a bar while it is written."""
+    out = args.out or Path(f"bill-{args.day}-{args.kind}.csv")
+    kept = await program.services.bills.keep(args.day, args.kind, out, bar)
+    sums = ", ".join(f"{name} {fen.normalize():f} fen" for name, fen in kept.sums.items())
+    print(f"{out}: {kept.lines} lines, {sums}")
+    return 0
 
 
 async def tell(program: Program, args: argparse.Namespace) -> int:
@@ -69,6 +89,12 @@ async def tell(program: Program, args: argparse.Namespace) -> int:
 async def discrepancies(program: Program, args: argparse.Namespace) -> int:
     lines = await program.services.database.read(open_discrepancies, args.limit)
     print("\n".join(lines) or "nothing to look at")
+    return 0
+
+
+async def resolve(program: Program, args: argparse.Namespace) -> int:
+    payment = await program.services.resolving.resolve(args.discrepancy_id, args.note, "operator")
+    print(f"closed; the payment is {payment}" if payment else "closed")
     return 0
 
 
@@ -95,6 +121,9 @@ async def doctor(program: Program, _: argparse.Namespace) -> int:
     lines = [(not problems, "database", "; ".join(problems) or "answers, and its settings are fit for money")]
     for adapter in program.services.adapters.values():
         lines += [(check.ok, check.name, check.detail) for check in await adapter.self_check()]
+    if not problems:
+        check = await program.services.shipping.self_check()
+        lines.append((check.ok, check.name, check.detail))
     for ok, name, detail in lines:
         print(f"{'ok  ' if ok else 'FAIL'}  {name}: {detail}")
     return 0 if all(ok for ok, _, _ in lines) else 1
@@ -134,6 +163,12 @@ def _answers(url: str) -> bool:
         return False
 
 
+def note(text: str) -> str:
+    if not 1 <= len(text.strip()) <= 200:
+        raise argparse.ArgumentTypeError("1 to 200 characters")
+    return text.strip()
+
+
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="python cli.py", description="The mini-program payment backend, from a terminal."
@@ -154,15 +189,28 @@ def parser() -> argparse.ArgumentParser:
     odd = commands.add_parser("discrepancies", help="money that does not fit, and waits for a person to look at it")
     odd.add_argument("--limit", type=int, default=100)
     odd.set_defaults(call=discrepancies)
+    closed = commands.add_parser("resolve", help="close a discrepancy; a MISMATCH is booked if WeChat now agrees")
+    closed.add_argument("discrepancy_id", type=int, help="the number that its line begins with")
+    closed.add_argument("--note", required=True, type=note, help="what was found and done, 1 to 200 characters")
+    closed.set_defaults(call=resolve)
     back = commands.add_parser("refund", help="give back all or part of what an order paid")
     back.add_argument("order_no")
     back.add_argument("amount_fen", type=int)
     back.add_argument("--reason", default="退款", help="shown to the payer")
     back.add_argument("--refund-no", help="your own number for it; the same again is the same refund")
     back.set_defaults(call=refund)
-    day = commands.add_parser("reconcile", help="compare a day with WeChat's bill; exit code 3 if they differ")
+    stuck = commands.add_parser("resolve-abnormal", help="an abnormal refund's money to the merchant's own card")
+    stuck.add_argument("order_no")
+    stuck.add_argument("refund_no", help="the merchant's number for it, or ours")
+    stuck.set_defaults(call=resolve_abnormal)
+    day = commands.add_parser("reconcile", help="compare a day with WeChat's bills; exit code 3 if they differ")
     day.add_argument("day", help="YYYY-MM-DD, Beijing time")
     day.set_defaults(call=reconcile)
+    file = commands.add_parser("bill", help="keep WeChat's bill of a day as a file, checked")
+    file.add_argument("day", help="YYYY-MM-DD, Beijing time")
+    file.add_argument("--kind", choices=("trade", "fund"), default="trade", help="what was paid, or what moved")
+    file.add_argument("--out", type=Path, help="the file; bill-DAY-KIND.csv here if not given")
+    file.set_defaults(call=bill)
     goods = commands.add_parser("catalogue", help="make the catalogue what a products.json says")
     goods.add_argument("file", type=Path)
     goods.set_defaults(call=catalogue)
@@ -183,12 +231,18 @@ async def one_call(args: argparse.Namespace) -> int:
         await program.close()
 
 
+def language() -> str:
+    """The terminal's: zh or en."""
+    names = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    return "zh" if next(filter(None, names), "").startswith("zh") else "en"
+
+
 def main() -> int:
     args = parser().parse_args()
     try:
         return asyncio.run(one_call(args))
     except Refused as error:
-        problem: object = error.code.replace("_", " ")
+        problem: object = words_for(error.code, language(), error.details)
     except (SettingsError, ConfigError, CatalogueError, DatabaseUnavailable) as error:
         problem = error
     print(f"{args.command}: {problem}", file=sys.stderr)

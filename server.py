@@ -17,14 +17,15 @@ from adapters.transport import Transport
 from bootstrap import Program, build, configure_logging, find_merchant, prepare_tables
 from handlers.base import in_flight
 from jobs.runner import Runner
-from models.database import DatabaseUnavailable
+from models.engine import DatabaseUnavailable
 from settings import Merchant, Settings, SettingsError, load
-from settings.load import LOOPBACK, exposed_files
+from settings.load import exposed_files
 from supervisor import Child, supervise, told_to_stop
 
 logger = logging.getLogger("pay.start")
 
 SHARED_PORT = "PAY_SHARED_PORT"  # set for the children of a server with PROCESSES > 1
+DATABASE_AGAIN = 1.0  # seconds between two looks for a database that is away at the start
 FINISH_WITHIN = 10.0  # seconds for what was accepted before the stop
 
 
@@ -32,16 +33,45 @@ async def serve(settings: Settings, merchant: Merchant | None) -> None:
     """One process, from its settings to its clean end."""
     transport = Transport()
     program = build(settings, await find_merchant(settings, merchant, transport), transport)
-    await asyncio.to_thread(prepare_tables, program)
-    for name, count in (await program.services.orphans()).items():
+    runner = Runner(program.services, shared=settings.plays("jobs"))
+    stop = asyncio.create_task(told_to_stop())
+    beginning = asyncio.create_task(_begin(program, runner))
+    await asyncio.wait([beginning, stop], return_when=asyncio.FIRST_COMPLETED)
+    if beginning.done():
+        server = beginning.result()
+        await stop
+        await _stop(program, server, runner)
+    else:  # told to stop while it waits: nothing was accepted
+        beginning.cancel()
+        await runner.stop(within=0)
+        await program.close()
+
+
+async def _begin(program: Program, runner: Runner) -> tornado.httpserver.HTTPServer:
+    """Tables, keys, jobs; then the doors open. While the database is away they are open to say so."""
+    services, server, said = program.services, None, ""
+    while missing := await _missing(program):
+        if missing != said:
+            logger.warning("waiting for the database: %s", missing)
+        said, services.starting[:] = missing, ["the database was not reached yet"]
+        server = server or listen(program)
+        await asyncio.sleep(DATABASE_AGAIN)
+    for name, count in (await services.orphans()).items():
         logger.error(
             "%d unsettled payments were made through %s, which is not configured: give its keys back", count, name
         )
-    runner = Runner(program.services)
     await runner.start()
-    server = listen(program)
-    await told_to_stop()
-    await _stop(program, server, runner)
+    services.starting.clear()
+    return server or listen(program)
+
+
+async def _missing(program: Program) -> str:
+    """Why the tables cannot be reached, in words; empty if they are there and up to date. Raises SettingsError."""
+    try:
+        await asyncio.to_thread(prepare_tables, program)
+    except DatabaseUnavailable as error:
+        return str(error)
+    return ""
 
 
 def listen(program: Program) -> tornado.httpserver.HTTPServer:
@@ -56,8 +86,6 @@ def listen(program: Program) -> tornado.httpserver.HTTPServer:
         idle_connection_timeout=75,
         body_timeout=10,
         decompress_request=False,
-        # Behind a proxy on this machine, the buyer's address is what that proxy says. Nobody else can reach a loopback.
-        xheaders=settings.host in LOOPBACK,
     )
     server.add_sockets(_bind(settings, shared=SHARED_PORT in os.environ))
     logger.info("listening on http://%s:%d (new payments: %s)", settings.host, settings.port, settings.wechat_pay_api)
@@ -111,7 +139,7 @@ def main() -> int:
             return asyncio.run(supervise([child] * settings.processes))
         asyncio.run(serve(settings, merchant))
     except (SettingsError, ConfigError, DatabaseUnavailable) as error:
-        print(f"cannot start: {error}", file=sys.stderr)  # noqa: T201
+        print(f"cannot start: {error}", file=sys.stderr)  # noqa: T201 - said to the person who started us
         return 2
     return 0
 

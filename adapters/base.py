@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -122,6 +123,9 @@ class RefundReport:
     refunded_at: int | None = None
 
 
+BillKind = Literal["trade", "fund"]  # what was paid and refunded; what moved on the merchant's account
+
+
 @dataclass(frozen=True, slots=True)
 class BillLine:
     """One line of the provider's trade bill: a payment, or a refund. Amounts in fen, exactly."""
@@ -130,6 +134,7 @@ class BillLine:
     out_trade_no: str
     provider_transaction_id: str
     amount_fen: int  # the order's amount, or what this refund gave back
+    settled_fen: int  # what of it moves on the merchant's account: less where the provider does not pay for a coupon
     at: int  # epoch seconds
     appid: str
     mchid: str
@@ -140,14 +145,26 @@ class BillLine:
 
 
 @dataclass(frozen=True, slots=True)
+class FundLine:
+    """One line of the provider's fund-flow bill: a movement of the merchant's account, in fen, exactly."""
+
+    kind: Literal["payment", "refund", "other"]  # other: fees, withdrawals and whatever is none of ours
+    provider_number: str  # of a payment its transaction id, of a refund the provider's refund id
+    amount_fen: int  # positive came in, negative went out
+    at: int  # epoch seconds
+
+
+@dataclass(frozen=True, slots=True)
 class Bill:
-    """A downloaded, checked bill on disk, read line by line in bounded memory. ``lines`` may be walked once.
+    """A downloaded, checked bill on disk, read in bounded memory. ``lines`` and ``raw`` may be walked once each.
 
     Nothing is handed out of a bill that is not whole: totals and digest were checked before.
     """
 
-    lines: Iterator[BillLine]
+    lines: Iterator[BillLine | FundLine]  # of one kind, the one that was asked for
     count: int  # how many lines there are
+    sums: Mapping[str, Decimal]  # fen; trade: paid, refunded, fees (which may have parts of a fen); fund: in, out
+    raw: Iterator[bytes]  # the file as the provider made it, unpacked, in pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +211,7 @@ class PaymentAdapter(Protocol):
     appid: str
     mchid: str
     close_wait_seconds: int  # the provider wants an order to be this old before it is closed
+    bill_kinds: frozenset[BillKind]  # what ``download_bill`` can fetch with the keys that are configured
 
     def compose(self, attempt: Attempt) -> PrepayRequest:
         """The parameters of the prepay call, decided once. Pure: same attempt, same parameters."""
@@ -222,10 +240,17 @@ class PaymentAdapter(Protocol):
     async def query_refund(self, out_refund_no: str) -> RefundReport:
         """Ask the provider. Raises NotFound if it knows no such refund, else as ``refund``."""
 
-    async def download_bill(self, day: str, folder: Path) -> Bill:
-        """The trade bill of ``day`` (YYYY-MM-DD, Beijing time), kept as a file in ``folder`` (the caller removes it).
+    async def resolve_abnormal(self, refund_id: str, out_refund_no: str) -> RefundReport:
+        """Send the money of an ABNORMAL refund to the merchant's own bank card; the merchant owes it to the payer.
 
-        An empty Bill if there was no trade that day. Raises NotReady if it is not made yet, OutcomeUnknown if what came
+        ``refund_id`` is the provider's number. Raises Unsupported if the provider has no such call, Rejected if the
+        refund stays as it is, else as ``refund``.
+        """
+
+    async def download_bill(self, day: str, kind: BillKind, folder: Path) -> Bill:
+        """A bill of ``day`` (YYYY-MM-DD, Beijing time), kept as a file in ``folder`` (the caller removes it).
+
+        An empty Bill if nothing happened that day. Raises NotReady if it is not made yet, OutcomeUnknown if what came
         is cut or does not match its digest, else as ``query``.
         """
 

@@ -5,10 +5,12 @@
       NotSent          refused, DNS, TLS: certainly not delivered        -> may be sent again
       OutcomeUnknown   timeout, reset, 5xx, SYSTEMERROR, unverifiable    -> same number, query; never "failed"
       Throttled        429, FREQUENCY_LIMITED, NOTENOUGH for a refund    -> later, same request
-        NotReady       the bill of that day is not made yet              -> later in the day
+        NotReady       that bill is not made, that order not in shipping -> not there yet: later in the day
+        TokenRefused   the access token is dead                          -> with another token, same request
       Rejected         the provider said no: code, message               -> final
         Conflict       ORDERPAID, ORDERCLOSED, OUT_TRADE_NO_USED         -> query, then decide
         NotFound       ORDERNOTEXIST, 404 ORDER_NOT_EXIST                -> nothing of that number over there
+      Unsupported      this provider has no such call                    -> a person, on the provider's own platform
       BadSignature     not authentic, stale, unknown serial              -> refuse, count, never parse
         SignatureProbe WECHATPAY/SIGNTEST/: a test of whether we verify  -> the same refusal, counted apart
       Malformed        authentic and not understood                      -> refuse, alarm
@@ -46,6 +48,10 @@ class NotReady(Throttled):
     """What is asked for does not exist yet, and will: ask later in the day."""
 
 
+class TokenRefused(Throttled):
+    """The access token has expired or was replaced, and nothing was done: the same request with another token."""
+
+
 class Rejected(PaymentError):
     """The provider understood the request and said no. Sending it again unchanged changes nothing."""
 
@@ -56,6 +62,10 @@ class Conflict(Rejected):
 
 class NotFound(Rejected):
     """The provider knows nothing under this number."""
+
+
+class Unsupported(PaymentError):
+    """The provider has no such call, so nothing was asked: a person does it on the provider's own platform."""
 
 
 class BadSignature(PaymentError):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 from adapters.base import RefundReport
 from adapters.errors import BadSignature, Malformed, NotFound, OutcomeUnknown, Rejected
+
+Key = TypeVar("Key")
+Read = TypeVar("Read")
 
 
 @contextmanager
@@ -16,6 +20,18 @@ def believing() -> Iterator[None]:
         yield
     except (BadSignature, Malformed) as error:
         raise OutcomeUnknown(f"answer not believed: {error}") from error
+
+
+def with_either(keys: Sequence[Key], read: Callable[[Key], Read]) -> Read:
+    """What ``read`` makes of a message with the first key that fits: there are two while one takes the other's place.
+
+    Raises what ``read`` raises; BadSignature only if no key fits.
+    """
+    *others, last = keys
+    for key in others:
+        with suppress(BadSignature):
+            return read(key)
+    return read(last)
 
 
 def plain(code: str) -> str:

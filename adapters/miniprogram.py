@@ -6,15 +6,14 @@ the query, so no error of this module may hold a URL.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
+from adapters import errcodes
 from adapters.errors import OutcomeUnknown, PaymentError, Rejected, Throttled
-from adapters.text import tidy
 from adapters.transport import Transport
 
 
@@ -27,7 +26,7 @@ class LoginMisconfigured(PaymentError):
 
 
 # errcode: what the caller may do (mini-program.md 1.1). Unknown ones are an unknown outcome.
-ERRCODES: dict[int, type[PaymentError]] = {
+ERRCODES: errcodes.Table = {
     -1: OutcomeUnknown,  # busy
     40029: LoginRefused,  # invalid or expired code
     40163: LoginRefused,  # used code
@@ -77,29 +76,11 @@ class MiniProgram:
         )
         url = f"{self._config.base_url.rstrip('/')}/sns/jscode2session?{query}"
         response = await self._transport.request("GET", url, headers={"Accept": "application/json"})
-        if response.status != 200:
-            raise OutcomeUnknown(f"code2session: HTTP {response.status}")
-        return _identity(_object(response.body), (self._config.app_secret.get_secret_value(), code))
+        secrets = (self._config.app_secret.get_secret_value(), code)
+        return _identity(errcodes.read("code2session", response, ERRCODES, secrets))
 
 
-def _object(body: bytes) -> dict[str, Any]:
-    """By content, not by Content-Type, which has been text/plain. The text of a parse error may quote the body."""
-    try:
-        told = json.loads(body)
-    except (ValueError, RecursionError):
-        raise OutcomeUnknown("code2session: not JSON") from None
-    if not isinstance(told, dict):
-        raise OutcomeUnknown("code2session: not an object")
-    return told
-
-
-def _identity(told: dict[str, Any], secrets: tuple[str, str]) -> Identity:
-    errcode = told.get("errcode", 0)
-    if errcode != 0:
-        kind = ERRCODES.get(errcode, OutcomeUnknown) if type(errcode) is int else OutcomeUnknown
-        message = tidy(told.get("errmsg"))
-        quoted = any(secret and secret in message for secret in secrets)
-        raise kind("" if quoted else message, code=tidy(str(errcode), 16))
+def _identity(told: dict[str, Any]) -> Identity:
     openid, unionid = told.get("openid"), told.get("unionid")
     if not _is_id(openid):
         raise OutcomeUnknown("code2session: no openid")

@@ -13,8 +13,9 @@ import logging
 import re
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,23 +25,11 @@ from tornado.httpclient import HTTPRequest, HTTPResponse
 from tornado.httputil import HTTPHeaders
 
 from adapters.errors import NotSent, OutcomeUnknown
+from adapters.hosts import Host
 
 logger = logging.getLogger("pay.transport")
 
 USER_AGENT = "wechat-pay-backend/0.1 (python; libcurl)"  # WeChat refuses an empty one (v3.md 1)
-
-# libcurl gave up before it had a connection to write the request to.
-NEVER_LEFT = {
-    pycurl.E_URL_MALFORMAT,
-    pycurl.E_COULDNT_RESOLVE_HOST,
-    pycurl.E_COULDNT_CONNECT,
-    pycurl.E_SSL_CONNECT_ERROR,
-    pycurl.E_SSL_CERTPROBLEM,
-    pycurl.E_SSL_CIPHER,
-    pycurl.E_PEER_FAILED_VERIFICATION,
-    pycurl.E_SSL_CACERT_BADFILE,
-    pycurl.E_SSL_ISSUER_ERROR,
-}
 
 # PyPI's pycurl brings a libcurl that looks for Red Hat's bundle only; these are where other systems keep theirs.
 CA_BUNDLES = (
@@ -78,7 +67,8 @@ class Transport:
     ``deadline`` is for everything, from the call to the last byte of the answer, and is more than both. ``max_body`` is
     bytes as they cross the wire: nothing is decompressed, so a compressed bomb stays small. The ``file_`` twins are for
     downloads. ``ca_certs`` is a PEM file of the authorities to trust instead of the system's. TLS chain and host name
-    are always verified, redirects are never followed, proxies of the environment are ignored.
+    are always verified, redirects are never followed, proxies of the environment are ignored. A host that cannot be
+    reached is left alone for a while, and the clock of one that answers is compared with ours (``hosts``).
     """
 
     def __init__(
@@ -91,7 +81,11 @@ class Transport:
         file_deadline: float = 60.0,
         file_max_body: int = 256_000_000,
         ca_certs: str | None = None,
+        steady: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
+        self._clocks = (steady, wall)
+        self._hosts: dict[str, Host] = {}
         self._connect_timeout = connect_timeout
         self._ca_certs = ca_certs or _system_ca_bundle()
         self._calls = _Lane(max_clients, deadline, max_body)
@@ -112,24 +106,28 @@ class Transport:
 
         ``client_cert`` is shown to a server that asks for one.
 
-        Raises NotSent if the request certainly did not leave (DNS, refused, TLS handshake, no free connection),
-        OutcomeUnknown for every other way of not getting a whole answer.
+        Raises NotSent if the request certainly did not leave (DNS, refused, TLS handshake, no connection in time, a
+        host that is left alone), OutcomeUnknown for every other way of not getting a whole answer.
         """
-        request = self._prepare(method, url, headers, body)
-        if client_cert is not None:
-            request.client_cert, request.client_key = client_cert.cert_file, client_cert.key_file
-            request.ca_certs = client_cert.ca_certs or self._ca_certs
+        request = self._prepare(method, url, headers, body, client_cert)
         answer = await self._exchange(self._calls, request)
         return Response(answer.code, answer.headers, answer.body)
 
     async def download(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None, target: Path
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        client_cert: ClientCert | None = None,
+        target: Path,
     ) -> Response:
         """As ``request``, but the answer's body, of whatever status, goes into the file ``target`` as it arrives.
 
         ``Response.body`` is empty. OutcomeUnknown too if the file cannot be written; part of it may then be there.
         """
-        request = self._prepare(method, url, headers, body)
+        request = self._prepare(method, url, headers, body, client_cert)
         with _Sink(target) as sink:
             request.streaming_callback = sink.write
             answer = await self._exchange(self._files, request)
@@ -140,8 +138,10 @@ class Transport:
         self._calls.close()
         self._files.close()
 
-    def _prepare(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> HTTPRequest:
-        return HTTPRequest(
+    def _prepare(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, shown: ClientCert | None
+    ) -> HTTPRequest:
+        request = HTTPRequest(
             url,
             method=method,
             headers=HTTPHeaders(headers),
@@ -152,12 +152,17 @@ class Transport:
             decompress_response=False,
             validate_cert=True,
             ca_certs=self._ca_certs,
-            prepare_curl_callback=_harden,
         )
+        if shown is not None:
+            request.client_cert, request.client_key = shown.cert_file, shown.key_file
+            request.ca_certs = shown.ca_certs or self._ca_certs
+        return request
 
     async def _exchange(self, lane: _Lane, request: HTTPRequest) -> HTTPResponse:
         began = time.monotonic()
         where = f"{request.method} {_template(request.url)}"
+        host = self._host(request.url)
+        host.enter()
         try:
             await asyncio.wait_for(lane.slots.acquire(), self._connect_timeout)
         except TimeoutError:
@@ -165,10 +170,18 @@ class Transport:
         try:
             request.request_timeout = lane.deadline - (time.monotonic() - began)
             answer = await _fetch(lane.client, request, where)
+        except NotSent:
+            host.missed()
+            raise
         finally:
             lane.slots.release()
+        host.answered(answer.headers.get("Date"))
         logger.info("%s status=%d ms=%d", where, answer.code, round(1000 * (time.monotonic() - began)))
         return answer
+
+    def _host(self, url: str) -> Host:
+        name = urlsplit(url).netloc.rpartition("@")[2]
+        return self._hosts.setdefault(name, Host(name, *self._clocks))
 
 
 class _Lane:
@@ -227,15 +240,17 @@ class _Sink:
 
 async def _fetch(client: CurlAsyncHTTPClient, request: HTTPRequest, where: str) -> HTTPResponse:
     """``from None``: the original exception holds the request, and the request holds secrets."""
+    begun = asyncio.Event()
+    request.prepare_curl_callback = partial(_harden, begun)
     try:
         return await client.fetch(request, raise_error=False)
     except CurlError as error:
-        kind = NotSent if error.errno in NEVER_LEFT else OutcomeUnknown
+        kind = OutcomeUnknown if begun.is_set() else NotSent
         raise kind(f"{where}: {error.message or 'no answer'} (curl {error.errno})") from None
 
 
-def _harden(curl: pycurl.Curl) -> None:
-    """What Tornado leaves to libcurl's defaults and we do not."""
+def _harden(begun: asyncio.Event, curl: pycurl.Curl) -> None:
+    """What Tornado leaves to libcurl's defaults and we do not. ``begun`` is set when a request may begin to leave."""
     curl.setopt(pycurl.PROXY, "")  # unset would mean: whatever the environment says
     curl.setopt(pycurl.NETRC, pycurl.NETRC_IGNORED)
     curl.setopt(pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2)
@@ -243,6 +258,13 @@ def _harden(curl: pycurl.Curl) -> None:
     curl.setopt(pycurl.NOSIGNAL, 1)
     # A body that cannot be rewound is never sent a second time: libcurl gives up instead, and the caller decides.
     curl.setopt(pycurl.SEEKFUNCTION, _no_rewind)
+    # Called when a connection is there, with its TLS, and before the first byte of a request goes out on it.
+    curl.setopt(pycurl.PREREQFUNCTION, partial(_begin, begun))
+
+
+def _begin(begun: asyncio.Event, *_addresses: object) -> int:
+    begun.set()
+    return pycurl.PREREQFUNC_OK
 
 
 def _no_rewind(_offset: int, _origin: int) -> int:

@@ -14,10 +14,12 @@ from typing import Any, TypeVar
 import tornado.web
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from handlers.limits import Limits, client_address
+from handlers.shapes import NoBody
 from handlers.strict_json import BadJson, loads
 from handlers.words import WORDS, words_for
 from services.bundle import Services
-from services.errors import DatabaseUnavailable, Invalid, Refused, Unauthorized
+from services.errors import DatabaseUnavailable, Invalid, Refused, TryLater, Unauthorized
 from services.login import Person
 
 logger = logging.getLogger("pay.http")
@@ -69,8 +71,9 @@ class Door(tornado.web.RequestHandler):
     def set_default_headers(self) -> None:
         self.clear_header("Server")
         # On the way out a client is sent elsewhere with its answer: one that kept its connection and went on asking
-        # would be cut off in the end. An unknown method Tornado answers without reading the body, and closes.
-        if self.services.leaving or self.request.method not in self.SUPPORTED_METHODS:
+        # would be cut off in the end. What is refused in ``prepare``, at a start, or has an unknown method, Tornado
+        # answers without reading the body, and closes.
+        if self.services.leaving or self.services.starting or self.request.method not in self.SUPPORTED_METHODS:
             self.set_header("Connection", "close")
         self.set_header("Cache-Control", "no-store")
         self.set_header("X-Content-Type-Options", "nosniff")
@@ -89,6 +92,12 @@ class Door(tornado.web.RequestHandler):
 class Api(Door):
     """JSON in, JSON out."""
 
+    answers_while_starting = False
+
+    def prepare(self) -> None:
+        if self.services.starting and not self.answers_while_starting:
+            raise TryLater("starting")
+
     def json(self, shape: type[Shape]) -> Shape:
         """The body as ``shape``. Raises Invalid, naming the field."""
         body = self.read_body()
@@ -102,12 +111,28 @@ class Api(Door):
         except ValidationError as error:
             raise Invalid("invalid_field", **_first_problem(error)) from None
 
+    def no_body(self) -> None:
+        """For a verb that needs no body. Raises Invalid unless there is none, or an empty object."""
+        if self.read_body():
+            self.json(NoBody)
+
     async def person(self) -> Person:
         """Who asks, by ``Authorization: Bearer``. Raises Unauthorized."""
         scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise Unauthorized("token_missing")
         return await self.services.login.person(token.strip())
+
+    def address(self) -> str:
+        """Of who asks, as the connection or a trusted proxy says."""
+        given = self.request.headers.get_list("X-Real-Ip")
+        forwarded = given[0] if len(given) == 1 else None
+        return client_address(self.request.remote_ip or "", forwarded, self.application.settings["trusted_proxies"])
+
+    def limit(self, kind: str, asker: str) -> None:
+        """Raises TooMany if this asker makes too many requests of this kind."""
+        limits: Limits = self.application.settings["limits"]
+        limits.take(kind, asker)
 
     def reply(self, value: Any, status: int = HTTPStatus.OK) -> None:
         self.set_status(status)
@@ -126,8 +151,8 @@ class Api(Door):
 
     def refuse(self, code: str, details: dict[str, str]) -> None:
         status = WORDS[code].status
-        if status == HTTPStatus.SERVICE_UNAVAILABLE:
-            self.set_header("Retry-After", "1")
+        if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
+            self.set_header("Retry-After", details.get("seconds", "1"))
         if status == HTTPStatus.UNAUTHORIZED:
             self.set_header("WWW-Authenticate", "Bearer")
         error = {"code": code, "message": words_for(code, self.language(), details), "request_id": self.request_id}

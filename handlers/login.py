@@ -6,5 +6,7 @@ from handlers.shapes import LoginBody
 
 class LoginHandler(Api):
     async def post(self) -> None:
-        ticket = await self.services.login.login(self.json(LoginBody).code)
+        code = self.json(LoginBody).code
+        self.limit("login", self.address())
+        ticket = await self.services.login.login(code)
         self.reply({"token": ticket.token, "expires_in": ticket.expires_in})

@@ -1,17 +1,19 @@
-"""The merchant's own systems, server to server, with one key: refunds made, listed and read."""
+"""The merchant's own systems, server to server, with one key: refunds, and what was shipped."""
 
 from __future__ import annotations
 
 import hmac
 
+from adapters.delivery import Parcel
 from handlers.base import Api
-from handlers.shapes import RefundBody
+from handlers.shapes import RefundBody, ShipmentBody
 from services.errors import Unauthorized
 from services.refunds import Wanted
+from services.shipments import Wanted as Reported
 
 
 class MerchantApi(Api):
-    def initialize(self, key: str) -> None:  # type: ignore[override]
+    def initialize(self, key: str) -> None:  # type: ignore[override]  # the route's arguments
         super().initialize()
         self._key = key
 
@@ -41,3 +43,24 @@ class RefundHandler(MerchantApi):
     async def get(self, order_no: str, refund_no: str) -> None:
         self.authorize()
         self.reply(await self.services.refunds.read(order_no, refund_no))
+
+
+class ResolveHandler(MerchantApi):
+    async def post(self, order_no: str, refund_no: str) -> None:
+        self.authorize()
+        self.no_body()
+        self.reply(await self.services.refunds.resolve_abnormal(order_no, refund_no, "merchant"))
+
+
+class ShipmentHandler(MerchantApi):
+    async def get(self, order_no: str) -> None:
+        self.authorize()
+        self.reply(await self.services.shipping.read(order_no))
+
+    async def post(self, order_no: str) -> None:
+        self.authorize()
+        body = self.json(ShipmentBody)
+        parcels = tuple(Parcel(**parcel.model_dump()) for parcel in body.parcels)
+        reported = Reported(order_no, body.logistics_type, parcels, body.all_delivered)
+        shipment, new = await self.services.shipping.request(reported)
+        self.reply(shipment, 201 if new else 200)

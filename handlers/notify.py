@@ -8,7 +8,7 @@ import logging
 from adapters.base import Reply
 from adapters.errors import BadSignature, Malformed, PaymentError, SignatureProbe
 from handlers.base import Door
-from services.errors import DatabaseUnavailable, Invalid, Refused
+from services.errors import DatabaseUnavailable, Invalid, Refused, TryLater
 from services.metrics import NOTIFICATIONS
 
 logger = logging.getLogger("pay.notify")
@@ -19,7 +19,7 @@ ANSWER_WITHIN = 4.0  # seconds: WeChat waits five, and a refusal in time is bett
 class NotifyHandler(Door):
     """``/notify/{adapter}/payment`` and ``/refund``: live for every configured generation, whatever is the default."""
 
-    def initialize(self, adapter: str) -> None:  # type: ignore[override]
+    def initialize(self, adapter: str) -> None:  # type: ignore[override]  # the route's arguments
         super().initialize()
         self._adapter = adapter
 
@@ -49,6 +49,8 @@ class NotifyHandler(Door):
         return self._counted("accepted", acknowledge())
 
     async def _accept(self) -> None:
+        if self.services.starting:
+            raise TryLater("starting")
         await self.services.notifications.accept(self._adapter, self._single_headers(), self.read_body())
 
     def _single_headers(self) -> dict[str, str]:

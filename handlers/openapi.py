@@ -6,9 +6,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from handlers.shapes import LoginBody, OrderBody, RefundBody
+from handlers.shapes import LoginBody, OrderBody, RefundBody, ShipmentBody
 from handlers.words import WORDS
-from services.refunds import STATUS as REFUND_STATUS
+from services.refund_views import STATUS as REFUND_STATUS
+from services.shipments import STATUS as SHIPMENT_STATUS
 
 ORDER_NO = {"name": "order_no", "in": "path", "required": True, "schema": {"type": "string"}}
 KEY = {
@@ -62,6 +63,17 @@ SCHEMAS = {
         message=TEXT,
         created_at=TIME,
         refunded_at={**TIME, "type": ["string", "null"]},
+    ),
+    "Shipment": _object(
+        order_no=TEXT,
+        shipment_no=TEXT,
+        status={"type": "string", "enum": sorted(set(SHIPMENT_STATUS.values()))},
+        logistics_type=TEXT,
+        parcels={"type": "array", "items": {"$ref": "#/components/schemas/ParcelBody"}},
+        all_delivered={"type": "boolean"},
+        message=TEXT,
+        created_at=TIME,
+        uploaded_at={**TIME, "type": ["string", "null"]},
     ),
     "Payment": _object(timeStamp=TEXT, nonceStr=TEXT, package=TEXT, signType=TEXT, paySign=TEXT),
 }
@@ -120,6 +132,7 @@ def _paths() -> dict[str, Any]:
 
 def _merchant_paths() -> dict[str, Any]:
     refund: dict[str, Any] = _ref("Refund")
+    shipment: dict[str, Any] = _ref("Shipment")
     key: list[dict[str, list[str]]] = [{"merchant": []}]
     refunds = _object(refunds={"type": "array", "items": refund})
     by_number = {"parameters": [ORDER_NO, {**ORDER_NO, "name": "refund_no"}]}
@@ -132,6 +145,15 @@ def _merchant_paths() -> dict[str, Any]:
         "/merchant/orders/{order_no}/refunds/{refund_no}": {
             **by_number,
             "get": _operation("one refund", {"200": refund}, security=key),
+        },
+        "/merchant/orders/{order_no}/refunds/{refund_no}/resolve": {
+            **by_number,
+            "post": _operation("an abnormal refund to the merchant's own card", {"200": refund}, security=key),
+        },
+        "/merchant/orders/{order_no}/shipment": {
+            "parameters": [ORDER_NO],
+            "get": _operation("an order's last shipment", {"200": shipment}, security=key),
+            "post": _operation("report shipping", {"201": shipment, "200": shipment}, body=ShipmentBody, security=key),
         },
     }
 
@@ -150,7 +172,7 @@ def document(public_url: str) -> dict[str, Any]:
 
 def _schemas() -> dict[str, Any]:
     schemas: dict[str, Any] = dict(SCHEMAS)
-    for shape in (LoginBody, OrderBody, RefundBody):
+    for shape in (LoginBody, OrderBody, RefundBody, ShipmentBody):
         schema = shape.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas.update(schema.pop("$defs", {}))
         schemas[shape.__name__] = schema

@@ -6,16 +6,21 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from handlers.base import Api
 from handlers.openapi import document
+from services.orders import rfc3339
 
 
-class HealthHandler(Api):
+class OpsApi(Api):
+    answers_while_starting = True
+
+
+class HealthHandler(OpsApi):
     """The process is up and its loop turns."""
 
     async def get(self) -> None:
         self.reply({"status": "ok"})
 
 
-class ReadyHandler(Api):
+class ReadyHandler(OpsApi):
     """The database answers and the server is not on its way out."""
 
     async def get(self) -> None:
@@ -23,12 +28,21 @@ class ReadyHandler(Api):
         self.reply({"status": "not ready" if problems else "ready", "problems": problems}, 503 if problems else 200)
 
 
-class MetricsHandler(Api):
+class MoneyHandler(OpsApi):
+    """Whether what must always hold about money holds, as of the last minute."""
+
+    async def get(self) -> None:
+        look = await self.services.watch.look()
+        told = {"status": "broken" if look.broken else "ok", "looked_at": rfc3339(look.at), "broken": look.broken}
+        self.reply(told, 503 if look.broken else 200)
+
+
+class MetricsHandler(OpsApi):
     async def get(self) -> None:
         self.set_header("Content-Type", CONTENT_TYPE_LATEST)
         self.finish(generate_latest())
 
 
-class OpenApiHandler(Api):
+class OpenApiHandler(OpsApi):
     async def get(self) -> None:
         self.reply(document(self.application.settings["public_url"]))

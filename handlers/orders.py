@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from handlers.base import Api
-from handlers.shapes import NoBody, OrderBody
+from handlers.shapes import OrderBody
 from services.errors import Invalid
 from services.orders import Line
 
@@ -15,6 +15,7 @@ KEY = re.compile(r"[\x21-\x7e]{1,64}")
 class OrdersHandler(Api):
     async def get(self) -> None:
         person = await self.person()
+        self.limit("read", person.openid)
         self.reply({"orders": await self.services.orders.latest(person)})
 
     async def post(self) -> None:
@@ -22,6 +23,7 @@ class OrdersHandler(Api):
         key = self.request.headers.get("Idempotency-Key")
         if key is not None and not KEY.fullmatch(key):
             raise Invalid("invalid_field", field="Idempotency-Key", reason="key")
+        self.limit("order", person.openid)
         lines = [Line(item.product_id, item.quantity) for item in self.json(OrderBody).items]
         order, new = await self.services.orders.create(person, lines, key)
         self.reply(order, 201 if new else 200)
@@ -30,33 +32,29 @@ class OrdersHandler(Api):
 class OrderHandler(Api):
     async def get(self, order_no: str) -> None:
         person = await self.person()
+        self.limit("read", person.openid)
         self.reply(await self.services.orders.read(person, order_no))
 
 
-class Action(Api):
-    """A verb on one order: a body is not needed, and must be empty."""
-
-    def no_body(self) -> None:
-        if self.read_body():
-            self.json(NoBody)
-
-
-class PayHandler(Action):
+class PayHandler(Api):
     async def post(self, order_no: str) -> None:
         person = await self.person()
         self.no_body()
-        self.reply(await self.services.checkout.pay(person, order_no, self.request.remote_ip or "127.0.0.1"))
+        self.limit("pay", person.openid)
+        self.reply(await self.services.checkout.pay(person, order_no, self.address()))
 
 
-class SyncHandler(Action):
+class SyncHandler(Api):
     async def post(self, order_no: str) -> None:
         person = await self.person()
         self.no_body()
+        self.limit("sync", person.openid)
         self.reply(await self.services.asking.sync(person, order_no))
 
 
-class CloseHandler(Action):
+class CloseHandler(Api):
     async def post(self, order_no: str) -> None:
         person = await self.person()
         self.no_body()
+        self.limit("pay", person.openid)
         self.reply(await self.services.closing.close(person, order_no))

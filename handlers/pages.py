@@ -14,7 +14,7 @@ PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"  # an 
 class ShopHandler(Door):
     """The phone with the demo shop. It talks to ``/api`` as a mini-program would, and to the simulator as WeChat."""
 
-    def initialize(self, simulator_url: str, payment_api: str) -> None:  # type: ignore[override]
+    def initialize(self, simulator_url: str, payment_api: str) -> None:  # type: ignore[override]  # the route's arguments
         super().initialize()
         self._simulator_url = simulator_url
         self._payment_api = payment_api

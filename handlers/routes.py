@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,21 @@ import tornado.web
 
 from handlers import login, merchant, notify, ops, orders, pages, products
 from handlers.base import NotFoundHandler
+from handlers.limits import Limits, Network
 from handlers.observe import log_request
 from services.bundle import Services
 
 HERE = Path(__file__).parent
 ORDER = r"/api/orders/([0-9A-Z]{8,32})"
+ALWAYS: list[Any] = [  # for whoever watches the process
+    (r"/healthz", ops.HealthHandler),
+    (r"/readyz", ops.ReadyHandler),
+    (r"/healthz/money", ops.MoneyHandler),
+    (r"/metrics", ops.MetricsHandler),
+]
+OPS: list[Any] = [(r"/openapi.json", ops.OpenApiHandler)]
 MERCHANT_ORDER = r"/merchant/orders/([0-9A-Z]{8,32})"
+MERCHANT_REFUND = MERCHANT_ORDER + r"/refunds/([0-9A-Za-z_-]{1,64})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +38,43 @@ class Demo:
 
 
 def make_app(
-    services: Services, *, public_url: str, pictures: Path, version: str, merchant_api_key: str, demo: Demo | None
+    services: Services,
+    *,
+    public_url: str,
+    pictures: Path,
+    version: str,
+    merchant_api_key: str,
+    demo: Demo | None,
+    limits: Limits,
+    trusted_proxies: tuple[Network, ...] = (),
+    plays: Callable[[str], bool] = lambda _: True,
 ) -> tornado.web.Application:
-    """The application: no socket is opened, no file is read."""
+    """The application: no socket is opened, no file is read. ``plays`` says which roles this process has."""
+    routes = list(ALWAYS)
+    if plays("api"):
+        routes += _api_routes(pictures, merchant_api_key) + (_demo_routes(demo) if demo else [])
+    if plays("notify"):
+        routes += _notify_routes(services)
+    if plays("ops"):
+        routes += OPS
+    return tornado.web.Application(
+        routes,
+        services=services,
+        public_url=public_url,
+        version=version,
+        limits=limits,
+        trusted_proxies=trusted_proxies,
+        default_handler_class=NotFoundHandler,
+        template_path=str(HERE / "templates"),
+        log_function=log_request,
+        debug=False,
+        serve_traceback=False,
+    )
+
+
+def _api_routes(pictures: Path, merchant_api_key: str) -> list[Any]:
     key = {"key": merchant_api_key}
-    routes: list[Any] = [
+    return [
         # mini-program
         (r"/api/login", login.LoginHandler),
         (r"/api/products", products.ProductsHandler),
@@ -44,31 +86,17 @@ def make_app(
         (r"/pictures/([a-z0-9-]+\.(?:svg|png|jpg|webp))", pages.Pictures, {"path": str(pictures)}),
         # the merchant's own systems, server to server
         (MERCHANT_ORDER + "/refunds", merchant.RefundsHandler, key),
-        (MERCHANT_ORDER + r"/refunds/([0-9A-Za-z_-]{1,64})", merchant.RefundHandler, key),
-        # notifications: live for every configured generation, whatever is the default for new payments
-        *[
-            (rf"/notify/{name}/(?:payment|refund)", notify.NotifyHandler, {"adapter": name})
-            for name in services.adapters
-        ],
-        # operations
-        (r"/healthz", ops.HealthHandler),
-        (r"/readyz", ops.ReadyHandler),
-        (r"/metrics", ops.MetricsHandler),
-        (r"/openapi.json", ops.OpenApiHandler),
+        (MERCHANT_REFUND, merchant.RefundHandler, key),
+        (MERCHANT_REFUND + "/resolve", merchant.ResolveHandler, key),
+        (MERCHANT_ORDER + "/shipment", merchant.ShipmentHandler, key),
     ]
-    if demo is not None:
-        routes += _demo_routes(demo)
-    return tornado.web.Application(
-        routes,
-        services=services,
-        public_url=public_url,
-        version=version,
-        default_handler_class=NotFoundHandler,
-        template_path=str(HERE / "templates"),
-        log_function=log_request,
-        debug=False,
-        serve_traceback=False,
-    )
+
+
+def _notify_routes(services: Services) -> list[Any]:
+    """Live for every configured generation, whatever is the default for new payments."""
+    return [
+        (rf"/notify/{name}/(?:payment|refund)", notify.NotifyHandler, {"adapter": name}) for name in services.adapters
+    ]
 
 
 def _demo_routes(demo: Demo) -> list[Any]:

@@ -60,6 +60,16 @@ WORDS = {
     ),
     "refund_not_found": Words(404, "The order has no such refund", "退款单不存在"),
     "order_not_paid": Words(409, "The order has not been paid", "订单尚未支付"),
+    "discrepancy_not_found": Words(404, "There is no such discrepancy", "该差异记录不存在"),
+    "discrepancy_resolved": Words(409, "The discrepancy is resolved already", "该差异记录已处理"),
+    "refund_not_abnormal": Words(
+        409, "Only a refund that is abnormal is to be resolved", "仅状态为 abnormal 的退款需要处理"
+    ),
+    "only_on_merchant_platform": Words(
+        409,
+        "WeChat's API of this payment has no such call; do it on the merchant platform",
+        "该笔支付所用的微信接口不支持此操作，请在商户平台处理",
+    ),
     "refund_exceeds_payment": Words(409, "More than what is left of the payment", "退款金额超过可退余额"),
     "refund_no_reused": Words(
         409, "This refund_no was used with another amount or reason", "该 refund_no 已用于不同的退款"
@@ -68,9 +78,40 @@ WORDS = {
     "day_invalid": Words(400, "{field}: write a day as YYYY-MM-DD", "{field}：日期格式应为 YYYY-MM-DD"),
     "bill_being_read": Words(409, "The bill of that day is being read", "该日账单正在对账"),
     "bill_not_ready": Words(503, "WeChat has not made the bill of that day yet", "微信尚未生成该日账单"),
+    "bill_empty": Words(404, "There was no trade on {day}, so there is no bill", "{day} 无交易，没有账单"),
+    "bill_kind_not_configured": Words(
+        409,
+        "API v2 gives the fund flow to a client certificate alone: set WECHAT_V2_CERT_FILE and WECHAT_V2_KEY_FILE",
+        "v2 资金账单需要双向证书，请设置 WECHAT_V2_CERT_FILE 与 WECHAT_V2_KEY_FILE",
+    ),
+    "file_unwritable": Words(409, "{file} cannot be written", "无法写入 {file}"),
     "refunds_too_many": Words(409, "WeChat allows 50 refunds of one payment", "单笔支付最多可退款 50 次"),
+    # shipping, by the merchant's own systems
+    "shipment_not_found": Words(404, "The order was not reported as shipped", "该订单尚未上报发货"),
+    "express_incomplete": Words(422, "{field}: express needs it", "{field}：快递发货须填写"),
+    "express_only": Words(
+        422,
+        "{field}: tracking_no, express_company and receiver_contact go with express alone",
+        "{field}：仅快递发货可填写 tracking_no、express_company、receiver_contact",
+    ),
+    "order_refunded": Words(409, "The order's money was given back whole", "订单已全额退款"),
+    "shipment_under_way": Words(
+        409,
+        "Another report of this order is under way; wait until it is uploaded or refused",
+        "该订单有发货信息正在上报，请等待其完成",
+    ),
+    "shipment_corrected": Words(
+        409, "WeChat allows one correction, and it was made", "微信仅允许更正一次发货信息，已用完"
+    ),
+    "token_being_fetched": Words(
+        503, "WeChat's access token is being fetched; try again shortly", "正在获取微信访问凭证，请稍后重试"
+    ),
     # what is not in the client's hands
     "busy": Words(503, "Too busy at the moment; try again shortly", "系统繁忙，请稍后重试"),
+    "too_many_requests": Words(
+        429, "Too many requests; try again in {seconds} seconds", "请求过于频繁，请在 {seconds} 秒后重试"
+    ),
+    "starting": Words(503, "The shop is just starting; try again shortly", "服务正在启动，请稍后重试"),
     "database_unavailable": Words(
         503, "The shop cannot answer at the moment; try again shortly", "服务暂不可用，请稍后重试"
     ),
@@ -120,6 +161,7 @@ REASONS = {
     "string_too_short": ("is too short", "过短"),
     "string_too_long": ("may have at most {max_length} characters", "不得超过 {max_length} 个字符"),
     "string_pattern_mismatch": ("must match {pattern}", "须符合 {pattern}"),
+    "bool_type": ("must be true or false", "必须为 true 或 false"),
     "list_type": ("must be a list", "必须为数组"),
     "too_short": ("must not be empty", "不得为空"),
     "too_long": ("may have at most {max_length} entries", "不得超过 {max_length} 项"),

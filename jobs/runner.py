@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from jobs import ask, bill, close, hint, inbox, keys, refund
+from jobs import ask, bill, close, hint, inbox, keys, money, overdue, refund, ship
 from services.bundle import Services
 from services.errors import DatabaseUnavailable, Refused
 
@@ -14,27 +14,32 @@ logger = logging.getLogger("pay.jobs")
 
 Job = Callable[[Services], Awaitable[int]]
 SOON = 60.0  # seconds until a pass that failed is tried again, if its turn is later than that
-SCHEDULE: tuple[tuple[str, Job, float], ...] = (
+Schedule = tuple[tuple[str, Job, float], ...]
+KEYS: Schedule = (("keys", keys.run_once, 6 * 3600.0),)  # every process holds its own
+SHARED: Schedule = (  # claim their work in the tables: one process is enough, and any number may run them
     ("ask", ask.run_once, 2.0),
     ("close", close.run_once, 2.0),
     ("inbox", inbox.run_once, 5.0),
     ("refund", refund.run_once, 2.0),
+    ("ship", ship.run_once, 2.0),
+    ("overdue", overdue.run_once, 60.0),
     ("hint", hint.run_once, 5.0),
     ("bill", bill.run_once, 600.0),
-    ("keys", keys.run_once, 6 * 3600.0),
+    ("money", money.run_once, 60.0),
 )
 
 
 class Runner:
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, *, shared: bool = True) -> None:
         self._services = services
+        self._schedule = KEYS + SHARED if shared else KEYS
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Every job once from now on. The keys come first, and before any traffic: without them nothing verifies."""
         fetched = await self._once("keys", keys.run_once)
-        for name, job, pause in SCHEDULE:
+        for name, job, pause in self._schedule:
             delay = (pause if fetched else SOON) if job is keys.run_once else 0
             self._tasks.append(asyncio.create_task(self._repeat(name, job, pause, delay), name=name))
 

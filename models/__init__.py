@@ -3,7 +3,8 @@
 Models hold shapes and constraints, never decisions: those are taken in ``services``, the only caller.
 """
 
-from models.bill import Bill, BillLine
+from models.access_token import AccessToken
+from models.bill import Bill, BillLine, FundLine
 from models.discrepancy import Discrepancy
 from models.notification import Notification
 from models.order import Order, OrderItem
@@ -12,13 +13,16 @@ from models.payment import Payment
 from models.product import Product
 from models.refund import Refund
 from models.session import Session
+from models.shipment import Shipment
 from models.state_log import StateLog
 from models.transaction import Transaction
 from models.user import User
 
 TABLES = [
+    AccessToken,
     Bill,
     BillLine,
+    FundLine,
     User,
     Session,
     Product,
@@ -27,6 +31,7 @@ TABLES = [
     Transaction,
     Payment,
     Refund,
+    Shipment,
     Notification,
     StateLog,
     Discrepancy,
@@ -35,9 +40,11 @@ TABLES = [
 
 __all__ = [
     "TABLES",
+    "AccessToken",
     "Bill",
     "BillLine",
     "Discrepancy",
+    "FundLine",
     "Notification",
     "Order",
     "OrderItem",
@@ -46,6 +53,7 @@ __all__ = [
     "Product",
     "Refund",
     "Session",
+    "Shipment",
     "StateLog",
     "Transaction",
     "User",

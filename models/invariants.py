@@ -70,11 +70,23 @@ LOCAL = {
         SELECT r.out_refund_no FROM refunds r
         LEFT JOIN state_log l ON l.entity = 'refund' AND l.entity_id = r.out_refund_no AND l.seq = r.version
         LEFT JOIN state_log n ON n.entity = 'refund' AND n.entity_id = r.out_refund_no AND n.seq = r.version + 1
-        WHERE l.id IS NULL OR l.to_state <> r.state OR n.id IS NOT NULL""",
+        WHERE l.id IS NULL OR l.to_state <> r.state OR n.id IS NOT NULL
+        UNION ALL
+        SELECT s.shipment_no FROM shipments s
+        LEFT JOIN state_log l ON l.entity = 'shipment' AND l.entity_id = s.shipment_no AND l.seq = s.version
+        LEFT JOIN state_log n ON n.entity = 'shipment' AND n.entity_id = s.shipment_no AND n.seq = s.version + 1
+        WHERE l.id IS NULL OR l.to_state <> s.state OR n.id IS NOT NULL""",
     "11 an order has at most one open attempt, and none once it is finished": """
         SELECT t.order_id FROM transactions t JOIN orders o ON o.id = t.order_id
         WHERE t.open_slot IS NOT NULL GROUP BY t.order_id, o.state
         HAVING COUNT(*) > 1 OR o.state IN ('CLOSED', 'PAID', 'PAID_LATE')""",
+    "21 only what a paid order's own payment bought is shipped, one report at a time, whole at most twice": """
+        SELECT s.order_id FROM shipments s
+        JOIN orders o ON o.id = s.order_id JOIN payments p ON p.id = s.payment_id
+        GROUP BY s.order_id
+        HAVING MIN(CASE WHEN o.state = 'PAID' AND p.order_id = o.id AND p.applied_slot = 1 THEN 1 ELSE 0 END) = 0
+            OR SUM(CASE WHEN s.state IN ('REQUESTED', 'SENDING') THEN 1 ELSE 0 END) > 1
+            OR SUM(CASE WHEN s.state = 'UPLOADED' AND s.all_delivered = 1 THEN 1 ELSE 0 END) > 2""",
 }
 
 AGAINST_GATEWAY = {
@@ -94,4 +106,8 @@ AGAINST_GATEWAY = {
         LEFT JOIN gateway_refunds g
             ON g.out_refund_no = r.out_refund_no AND g.amount_fen = CAST(r.amount_fen AS CHAR(20))
         WHERE r.state IN ('PROCESSING', 'ABNORMAL', 'SUCCESS') AND g.out_refund_no IS NULL""",
+    "22 what was reported as shipped here is known there, whole if it is whole": """
+        SELECT s.shipment_no FROM shipments s JOIN payments p ON p.id = s.payment_id
+        LEFT JOIN gateway_shipments g ON g.out_trade_no = p.out_trade_no
+        WHERE s.state = 'UPLOADED' AND (g.out_trade_no IS NULL OR (s.all_delivered = 1 AND g.finished = '0'))""",
 }

@@ -16,7 +16,7 @@ class Payment(Table):
     openid = CharField(128)
     amount_fen = BigIntegerField()
     currency = CharField(8)
-    disposition = CharField(16)  # APPLIED, DUPLICATE, MISMATCH, UNKNOWN_ORDER: fixed at insert
+    disposition = CharField(16)  # APPLIED, DUPLICATE, MISMATCH, UNKNOWN_ORDER: see ARCHITECTURE.md
     applied_slot = SmallIntegerField(null=True)  # 1 if applied: unique with the order, so one at most
     held_fen = BigIntegerField()  # by our refunds that are not CLOSED or REJECTED
     external_fen = BigIntegerField()  # refunded on the merchant platform, past us

@@ -1,4 +1,7 @@
-"""Append-only: every move of every state, who moved it and on what evidence. Row n continues row n - 1."""
+"""Append-only: every move of every state, who moved it and on what evidence. Row n continues row n - 1.
+
+An operator's resolution is a row as well: of a discrepancy, or of a payment that did not fit at first.
+"""
 
 from peewee import BigIntegerField, CharField, IntegerField
 
@@ -6,8 +9,8 @@ from models.base import Table
 
 
 class StateLog(Table):
-    entity = CharField(16)  # order, transaction
-    entity_id = CharField(64)  # order_no, out_trade_no
+    entity = CharField(16)  # order, transaction, refund; payment and discrepancy when a person resolved them
+    entity_id = CharField(64)  # order_no, out_trade_no, out_refund_no; transaction id, id of the discrepancy
     seq = IntegerField()
     from_state = CharField(16, null=True)
     to_state = CharField(16)

@@ -122,5 +122,20 @@ REFUND = StateTable(
     ),
 )
 
+SHIPMENT = StateTable(
+    "shipment",
+    {"REQUESTED": 0, "SENDING": 10, "UPLOADED": 40, "REFUSED": 40},
+    (
+        Move(("REQUESTED",), "SENDING", "shipping job", "ten seconds since the payment; an access token at hand"),
+        Move(("SENDING",), "UPLOADED", "WeChat's answer", "taken now, or found there when asked"),
+        Move(
+            ("SENDING",),
+            "REFUSED",
+            "WeChat's answer",
+            "a final code, and asking did not find it there; or its order unknown there for a day",
+        ),
+    ),
+)
+
 ORDER_FINISHED = ("CLOSED", "PAID", "PAID_LATE")
-TABLES = {table.entity: table for table in (ORDER, TRANSACTION, REFUND)}
+TABLES = {table.entity: table for table in (ORDER, TRANSACTION, REFUND, SHIPMENT)}

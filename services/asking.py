@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from adapters.base import Adapters, PaymentAdapter, TradeReport, TradeStatus
 from adapters.errors import NotFound as UnknownThere
@@ -18,9 +18,10 @@ from services.gateway import refusal
 from services.login import Person
 from services.orders import own_order, view
 from services.payments import apply_reports
-from services.ports import Clock
+from services.ports import Clock, Token, spread
 
 logger = logging.getLogger("pay.asking")
+T = TypeVar("T")
 
 # Seconds between questions about one attempt (money.md part 1, "Jobs"); after the last one hourly, until two hours
 # after the attempt has expired. A lost notification is therefore found within seconds, and for certain.
@@ -63,18 +64,19 @@ def adapter_of(adapters: Adapters, name: str) -> PaymentAdapter:
 
 
 class Asking:
-    def __init__(self, database: Database, adapters: Adapters, now: Clock) -> None:
+    def __init__(self, database: Database, adapters: Adapters, now: Clock, token: Token) -> None:
         self._database = database
         self._adapters = adapters
         self._now = now
+        self._token = token
 
     async def ask(self, question: Question) -> None:
         """Query one attempt and apply the answer. Raises TryLater if WeChat gave none that can be trusted."""
-        adapter = adapter_of(self._adapters, question.adapter)
+        adapter, asked_at = adapter_of(self._adapters, question.adapter), int(self._now())
         try:
             report = await adapter.query(question.out_trade_no)
-        except UnknownThere:
-            if not await self._database.read(_never_existed, question.out_trade_no, int(self._now())):
+        except UnknownThere:  # which was so when it was asked, however late it is by now
+            if not await self._database.read(_never_existed, question.out_trade_no, asked_at):
                 return
             report = question.closed("query", "NEVER_EXISTED")
         except PaymentError as error:
@@ -82,7 +84,7 @@ class Asking:
         await self.apply(report)
 
     async def apply(self, report: TradeReport) -> None:
-        await self._database.run(apply_reports, [report], report.source, int(self._now()))
+        await self._database.settle(apply_reports, [report], report.source, int(self._now()))
 
     async def sync(self, person: Person, order_no: str) -> dict[str, Any]:
         """Ask about every unsettled attempt of the user's order; the order as it then is."""
@@ -110,33 +112,34 @@ class Asking:
     async def ask_due(self, limit: int = 50) -> int:
         """One pass of the query job: ask about what is due; returns how many were asked."""
         now = int(self._now())
-        questions = await self._database.run(_claim_due, now, limit)
+        questions = await self._database.run(_claim_due, now, limit, self._token)
         await at_once(self.ask, questions)
         return len(questions)
 
 
-async def at_once(ask: Callable[[Question], Awaitable[None]], questions: Sequence[Question]) -> None:
-    """A few at a time: one that hangs does not hold up all the others. What fails has its next turn already."""
+async def at_once(ask: Callable[[T], Awaitable[object]], questions: Sequence[T]) -> None:
+    """A few at a time: one that hangs does not hold up all the others. What fails is asked again at its next turn."""
     places = asyncio.Semaphore(AT_ONCE)
 
-    async def one(question: Question) -> None:
+    async def one(question: T) -> None:
         async with places:
             try:
                 await ask(question)
             except Refused as error:
-                logger.info("again later out_trade_no=%s reason=%s", question.out_trade_no, error.code)
+                number = getattr(question, "out_trade_no", question)
+                logger.info("again later number=%s reason=%s", number, error.code)
 
     await asyncio.gather(*(one(question) for question in questions))
 
 
-def _never_existed(out_trade_no: str, now: int) -> bool:
+def _never_existed(out_trade_no: str, asked_at: int) -> bool:
     """What WeChat does not know is closed only if nobody can hold parameters to pay it with, and if no request for
     them can still arrive: none is sent once the attempt is CLOSING, but one may have been under way."""
     row = Transaction.get(Transaction.out_trade_no == out_trade_no)
     if row.state != "CLOSING" or row.handed_at is not None:
         return False
     began = StateLog.get(entity="transaction", entity_id=out_trade_no, to_state="CLOSING").at
-    return bool(now - began >= UNDER_WAY)
+    return bool(asked_at - began >= UNDER_WAY)
 
 
 def _questions_of(user_id: int, order_no: str) -> list[Question]:
@@ -153,20 +156,20 @@ def _questions_about(order_no: str) -> list[Question]:
     return [Question.about(row) for row in rows]
 
 
-def _claim_due(now: int, limit: int) -> list[Question]:
+def _claim_due(now: int, limit: int, token: Token) -> list[Question]:
     """Take the rows that are due by setting when they are due next: two processes never take the same one."""
     due = Transaction.select().where(Transaction.ask_at <= now, Transaction.state != "CLOSING")
     claimed = []
     for row in due.order_by(Transaction.ask_at).limit(limit):
-        mine = Transaction.update(ask_at=_next(row, now), asked=row.asked + 1)
+        mine = Transaction.update(ask_at=_next(row, now, token), asked=row.asked + 1)
         if mine.where(Transaction.id == row.id, Transaction.ask_at == row.ask_at).execute():
             claimed.append(Question.about(row))
     return claimed
 
 
-def _next(row: Transaction, now: int) -> int | None:
+def _next(row: Transaction, now: int, token: Token) -> int | None:
     if row.state in ("PAID", "CLOSED") or now > row.expires_at + GIVE_UP_AFTER:
         return None
     if row.state == "UNKNOWN":
-        return now + 60
-    return now + (BACK_OFF[row.asked] if row.asked < len(BACK_OFF) else HOURLY)
+        return now + spread(60, token)
+    return now + spread(BACK_OFF[row.asked] if row.asked < len(BACK_OFF) else HOURLY, token)

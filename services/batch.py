@@ -12,7 +12,7 @@ from typing import Any
 
 from adapters.base import TradeReport
 from models import Discrepancy, Order, Outbox, Payment, Transaction
-from models.database import insert_new, locked
+from models.database import Raced, insert_new, locked
 from services.moves import Row, Step, step, write
 
 logger = logging.getLogger("pay.payments")
@@ -28,6 +28,7 @@ class Batch:
     payments: dict[str, Payment]  # by provider_transaction_id
     steps: list[Step] = field(default_factory=list)
     new_payments: list[dict[str, Any]] = field(default_factory=list)
+    judged_anew: list[dict[str, Any]] = field(default_factory=list)
     discrepancies: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     fulfilments: list[dict[str, Any]] = field(default_factory=list)
     soon: list[int] = field(default_factory=list)
@@ -55,7 +56,10 @@ class Batch:
         self.steps.append(step(row, target, note, **columns))
 
     def pay(self, report: TradeReport, order: Order | None, disposition: str) -> Payment:
-        """The payment row: money that an authentic source named, whether it fits or not."""
+        """The payment row: money that an authentic source named, whether it fits or not.
+
+        One that is known already is judged anew: it did not fit, and a person had WeChat asked again.
+        """
         values = {
             "provider_transaction_id": report.provider_transaction_id,
             "out_trade_no": report.out_trade_no,
@@ -76,7 +80,8 @@ class Batch:
             "created_at": self.now,
         }
         payment = Payment(**values)
-        self.new_payments.append(values)
+        known = payment.provider_transaction_id in self.payments
+        (self.judged_anew if known else self.new_payments).append(values)
         self.payments[payment.provider_transaction_id] = payment
         return payment
 
@@ -102,6 +107,8 @@ class Batch:
         write(self.steps, actor, self.now)
         if self.new_payments:
             Payment.insert_many(self.new_payments).execute()
+        for values in self.judged_anew:
+            _judge_anew(values)
         if self.fulfilments:
             Outbox.insert_many(self.fulfilments).execute()
         insert_new(Discrepancy, list(self.discrepancies.values()), "ref")
@@ -109,6 +116,15 @@ class Batch:
             Transaction.update(ask_at=self.now).where(Transaction.id.in_(self.soon)).execute()
         if self.released:
             Transaction.update(open_slot=None).where(Transaction.id.in_(self.released)).execute()
+
+
+def _judge_anew(values: dict[str, Any]) -> None:
+    """Raises Raced if it is not a MISMATCH any more, or if money of it has gone back meanwhile."""
+    untouched = (Payment.disposition == "MISMATCH") & (Payment.held_fen + Payment.external_fen == 0)
+    this = Payment.provider_transaction_id == values["provider_transaction_id"]
+    told = {name: value for name, value in values.items() if name not in ("source", "created_at")}
+    if not Payment.update(**told).where(this, untouched).execute():
+        raise Raced("a payment that was judged anew")
 
 
 def _known_payments(reports: list[TradeReport], order_ids: list[int]) -> dict[str, Payment]:

@@ -41,6 +41,7 @@ class Batcher(Generic[Item, Result]):
         if len(self._waiting) >= self._limit:
             raise TryLater("busy")
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        future.add_done_callback(_heard)
         self._waiting.append((item, future))
         if self._task is None:
             self._task = asyncio.create_task(self._run())
@@ -75,10 +76,16 @@ class Batcher(Generic[Item, Result]):
             _settle(future, result)
 
 
+def _heard(future: asyncio.Future[Result]) -> None:
+    """Nobody may wait for it any more; asyncio would take that for a mistake, and shout."""
+    if not future.cancelled():
+        future.exception()
+
+
 def _settle(future: asyncio.Future[Result], result: Result | None = None, error: Exception | None = None) -> None:
     if future.done():
         return
     if error is None:
-        future.set_result(result)  # type: ignore[arg-type]
+        future.set_result(result)  # type: ignore[arg-type]  # without an error there is one, which may be None itself
     else:
         future.set_exception(error)

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 
 from adapters.base import Adapters
 from models import Transaction
-from models.database import Database, DatabaseUnavailable
+from models.database import Database
+from models.engine import DatabaseUnavailable
 from services.asking import UNSETTLED, Asking
+from services.bills import Bills
 from services.catalogue import Catalogue
 from services.checkout import Checkout
 from services.closing import Closing
@@ -19,6 +21,9 @@ from services.orders import Orders
 from services.ports import Clock
 from services.reconciliation import Reconciliation
 from services.refunds import Refunds
+from services.resolving import Resolving
+from services.shipping import Shipping
+from services.watch import Watch
 
 logger = logging.getLogger("pay.notifications")
 
@@ -35,12 +40,19 @@ class Services:
     closing: Closing
     notifications: Notifications
     refunds: Refunds
+    bills: Bills
     reconciliation: Reconciliation
+    resolving: Resolving
+    watch: Watch
+    shipping: Shipping
     now: Clock
+    starting: list[str] = field(default_factory=list)  # why nobody is served yet
     leaving: list[str] = field(default_factory=list)  # filled when the server begins to stop
 
     async def readiness(self) -> list[str]:
         """Why no traffic should come here; empty if it may."""
+        if self.starting:
+            return list(self.starting)
         try:
             await self.database.read(lambda: None)
         except DatabaseUnavailable:

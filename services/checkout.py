@@ -61,7 +61,7 @@ class Checkout:
     async def pay(self, person: Person, order_no: str, client_ip: str) -> dict[str, str]:
         """What ``wx.requestPayment`` needs. Raises NotFound, Conflicting, TryLater, ProviderRefused."""
         for _ in range(2):  # the second time if the first attempt proves closed at WeChat
-            attempt = await self._database.run(self._open_attempt, person, order_no, client_ip)
+            attempt = await self._database.settle(self._open_attempt, person, order_no, client_ip)
             adapter = adapter_of(self._adapters, attempt.question.adapter)
             try:
                 prepay_id = attempt.prepay_id or await self._prepay(adapter, attempt)
@@ -111,7 +111,7 @@ class Checkout:
             if isinstance(error, OutcomeUnknown):
                 await self._database.run(_record_unknown, number_, int(self._now()))
             raise refusal("prepay", number_, error) from error
-        return await self._database.run(_record_prepay, number_, prepay.prepay_id, int(self._now()))
+        return await self._database.settle(_record_prepay, number_, prepay.prepay_id, int(self._now()))
 
 
 async def _send(adapter: PaymentAdapter, request: PrepayRequest) -> Prepay:

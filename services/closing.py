@@ -16,17 +16,18 @@ from services.login import Person
 from services.moves import step, write
 from services.orders import own_order, view
 from services.payments import OPEN_STATES
-from services.ports import Clock
+from services.ports import Clock, Token, spread
 
 AGAIN = 60  # seconds before an attempt that could not be closed is tried again, then twice as long, to an hour
 
 
 class Closing:
-    def __init__(self, database: Database, adapters: Adapters, asking: Asking, now: Clock) -> None:
+    def __init__(self, database: Database, adapters: Adapters, asking: Asking, now: Clock, token: Token) -> None:
         self._database = database
         self._adapters = adapters
         self._asking = asking
         self._now = now
+        self._token = token
 
     async def close(self, person: Person, order_no: str) -> dict[str, Any]:
         """The user's cancel. The order as it then is: closed, or still pending while WeChat has not confirmed.
@@ -57,7 +58,7 @@ class Closing:
         now = int(self._now())
         for order_id in await self._database.read(_expired, now, limit):
             await self._database.run(_begin, order_id, "expiry", now)
-        due = await self._database.run(_claim_closing, now, limit)
+        due = await self._database.run(_claim_closing, now, limit, self._token)
         await at_once(self._ask_to_close, due)
         return len(due)
 
@@ -104,12 +105,13 @@ def _old_enough(out_trade_no: str, now: int, wait_seconds: int) -> bool:
     return now - row.created_at >= wait_seconds
 
 
-def _claim_closing(now: int, limit: int) -> list[Question]:
+def _claim_closing(now: int, limit: int, token: Token) -> list[Question]:
     """Take what is due by setting when it is due next: two processes never take the same one."""
     due = Transaction.select().where(Transaction.state == "CLOSING", Transaction.ask_at <= now)
     claimed = []
     for row in due.order_by(Transaction.ask_at).limit(limit):
-        mine = Transaction.update(ask_at=now + min(AGAIN << min(row.asked, 6), HOURLY), asked=row.asked + 1)
+        later = now + spread(min(AGAIN << min(row.asked, 6), HOURLY), token)
+        mine = Transaction.update(ask_at=later, asked=row.asked + 1)
         if mine.where(Transaction.id == row.id, Transaction.ask_at == row.ask_at).execute():
             claimed.append(Question.about(row))
     return claimed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.database import DatabaseUnavailable
+from models.engine import DatabaseUnavailable
 
 
 class Refused(Exception):
@@ -34,6 +34,10 @@ class TryLater(Refused):
     """Nothing is lost and nothing was decided: the same request again, a little later."""
 
 
+class TooMany(Refused):
+    """The same again after ``details["seconds"]``."""
+
+
 class ProviderRefused(Refused):
     """WeChat said no, and will go on saying no until somebody mends something."""
 
@@ -45,6 +49,7 @@ __all__ = [
     "NotFound",
     "ProviderRefused",
     "Refused",
+    "TooMany",
     "TryLater",
     "Unauthorized",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from adapters.errors import NotSent, PaymentError, Rejected, Throttled
+from adapters.errors import NotSent, PaymentError, Rejected, Throttled, Unsupported
 from services.errors import ProviderRefused, Refused, TryLater
 from services.metrics import GATEWAY
 
@@ -16,6 +16,8 @@ def refusal(operation: str, number: str, error: PaymentError) -> Refused:
 
     Only a Rejected is final. Everything else, also an answer that did not verify, is to be asked again.
     """
+    if isinstance(error, Unsupported):
+        return ProviderRefused("only_on_merchant_platform")
     GATEWAY.labels(operation, type(error).__name__).inc()
     logger.info("%s number=%s %s: %s", operation, number, type(error).__name__, error)
     if isinstance(error, Rejected):

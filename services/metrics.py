@@ -1,6 +1,6 @@
 """What is counted, for GET /metrics. Labels are from small fixed sets: never a number, an openid or a path as sent."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 NOTIFICATIONS = Counter(
     "pay_notifications",
@@ -17,6 +17,16 @@ GATEWAY = Counter(
     "Calls to WeChat without a good answer, by operation and kind: OutcomeUnknown (also an answer that did not verify),"
     " NotSent, Throttled, Rejected, ...",
     ["operation", "kind"],
+)
+BROKEN = Gauge(
+    "pay_money_broken_rows",
+    "Rows that break what must always hold about money, by the statement's number",
+    ["statement"],
+)
+SHIPMENTS = Counter(
+    "pay_shipments",
+    "Shipping reports by outcome: uploaded, refused, again (no good answer yet), overdue (none in time)",
+    ["outcome"],
 )
 REQUESTS = Histogram(
     "pay_http_request_seconds",

@@ -13,12 +13,12 @@ from typing import Any
 
 from peewee import Case
 
-from models import Order, Refund, StateLog, Transaction
+from models import Order, Refund, Shipment, StateLog, Transaction
 from models.database import Raced
-from models.states import ORDER, REFUND, TRANSACTION, StateTable
+from models.states import ORDER, REFUND, SHIPMENT, TRANSACTION, StateTable
 
-Row = Order | Transaction | Refund
-TABLES: dict[type[Row], StateTable] = {Order: ORDER, Transaction: TRANSACTION, Refund: REFUND}
+Row = Order | Transaction | Refund | Shipment
+TABLES: dict[type[Row], StateTable] = {Order: ORDER, Transaction: TRANSACTION, Refund: REFUND, Shipment: SHIPMENT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,16 @@ def move(row: Row, target: str, actor: str, now: int, note: str = "", **columns:
 def begin(row: Row, actor: str, now: int) -> None:
     """The first line in the log of a row that was just inserted."""
     StateLog.insert(**_line(Step(row, "", row.state, row.version, "", {}), actor, now)).execute()
+
+
+def note_resolution(entity: str, number: str, source: str, target: str, actor: str, note: str, now: int) -> None:
+    """What an operator resolved, as a line in the log: of a discrepancy, or of a payment that did not fit at first.
+
+    There is one such line in the life of either: the log's unique key refuses a second.
+    """
+    StateLog.create(
+        entity=entity, entity_id=number, seq=1, from_state=source, to_state=target, actor=actor, note=note[:200], at=now
+    )
 
 
 def _table(row: Row) -> StateTable:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from adapters.base import Adapters, RefundReport, TradeReport
 from adapters.base import Notification as Message
 from models import Notification
-from models.database import Database, DatabaseUnavailable, insert_new
+from models.database import Database, insert_new
+from models.engine import DatabaseUnavailable
 from services import evidence
 from services.batcher import Batcher
 from services.payments import apply_reports
@@ -57,14 +58,14 @@ class Notifications:
     async def _store(self, batch: list[Received]) -> list[None]:
         now = int(self._now())
         try:
-            await self._database.run(store_and_apply, batch, now)
+            await self._database.settle(store_and_apply, batch, now)
         except DatabaseUnavailable:
             raise
         except Exception:
             if len(batch) > 1:
                 raise  # one by one, to find the one that cannot be applied
             logger.exception("notification stored but not applied adapter=%s", batch[0].adapter)
-            await self._database.run(store, batch, now)
+            await self._database.settle(store, batch, now)
         return [None] * len(batch)
 
 

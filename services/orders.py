@@ -41,7 +41,7 @@ class Orders:
         """
         now = self._now()
         order_no = number("MP", now, self._token)
-        return await self._database.run(
+        return await self._database.settle(
             _create, person.user_id, list(lines), key, order_no, int(now), self._expires_seconds
         )
 
@@ -64,6 +64,8 @@ def own_order(user_id: int, order_no: str) -> Order:
 def _create(
     user_id: int, lines: list[Line], key: str | None, order_no: str, now: int, expires_seconds: int
 ) -> tuple[dict[str, Any], bool]:
+    if mine := Order.get_or_none(Order.order_no == order_no):  # committed, though its commit went unanswered
+        return view(mine), True
     digest = _digest(lines)
     if key is not None and (before := Order.get_or_none(Order.user == user_id, Order.idempotency_key == key)):
         if before.request_hash != digest:

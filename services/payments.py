@@ -11,9 +11,10 @@ import logging
 from collections.abc import Sequence
 
 from adapters.base import TradeReport, TradeStatus
-from models import Order, Transaction
+from models import Order, Payment, Transaction
 from services.batch import Batch
 from services.metrics import DOWNGRADES
+from services.moves import note_resolution
 
 logger = logging.getLogger("pay.payments")
 
@@ -33,6 +34,28 @@ def apply_reports(reports: Sequence[TradeReport], actor: str, now: int) -> None:
         elif report.status is TradeStatus.UNSEEN:
             batch.flag("UNSEEN_STATE", report.out_trade_no, report, f"trade_state {report.trade_state}")
     batch.write(actor)
+
+
+def reconsider(report: TradeReport, transaction_id: str, actor: str, note: str, now: int) -> None:
+    """Book a MISMATCH after all, if what WeChat says today about the same payment agrees in all that is compared.
+
+    The payment's row becomes what is said today, and the log has a line of it. Money that was sent back is left alone.
+    """
+    batch = Batch.load([report], now)
+    known, transaction = batch.payments.get(transaction_id), batch.transactions.get(report.out_trade_no)
+    if known is None or transaction is None or not _fits_today(known, transaction, report):
+        return
+    _genuine(batch, report, transaction, batch.orders[transaction.order_id])
+    batch.write(actor)
+    disposition = batch.payments[transaction_id].disposition
+    note_resolution("payment", transaction_id, "MISMATCH", disposition, actor, note, now)
+
+
+def _fits_today(known: Payment, transaction: Transaction, report: TradeReport) -> bool:
+    told = (report.status, report.provider_transaction_id, report.out_trade_no)
+    same = told == (TradeStatus.PAID, known.provider_transaction_id, known.out_trade_no)
+    untouched = known.disposition == "MISMATCH" and known.held_fen + known.external_fen == 0
+    return same and untouched and not _differences(transaction, report)
 
 
 def _hint_only(batch: Batch, report: TradeReport) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import time
 from collections.abc import Callable
@@ -20,8 +21,22 @@ def system_token(size: int) -> bytes:
     return secrets.token_bytes(size)
 
 
+def spread(seconds: int, token: Token) -> int:
+    """Up to a fifth more than ``seconds``: what failed together does not come again together."""
+    return seconds + seconds * token(1)[0] // (5 * 256)
+
+
 def number(prefix: str, now: float, token: Token) -> str:
     """A number nobody can guess: prefix, yymmdd (UTC), 80 random bits; 24 of the 32 characters WeChat allows."""
     day = time.strftime("%y%m%d", time.gmtime(now))
-    bits = int.from_bytes(token(10), "big")
-    return prefix + day + "".join(BASE32[(bits >> shift) & 31] for shift in range(0, 80, 5))
+    return prefix + day + _letters(token(10))
+
+
+def derived(prefix: str, *parts: str) -> str:
+    """A number that follows from its parts, to be found again by who has lost it: 120 bits, 24 characters."""
+    return prefix + _letters(hashlib.sha256("\n".join(parts).encode()).digest()[:15])
+
+
+def _letters(bits: bytes) -> str:
+    whole = int.from_bytes(bits, "big")
+    return "".join(BASE32[(whole >> shift) & 31] for shift in range(0, 8 * len(bits), 5))

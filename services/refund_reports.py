@@ -10,10 +10,11 @@ import logging
 from collections.abc import Sequence
 
 from adapters.base import RefundReport, RefundStatus
-from models import Discrepancy, Order, Payment, Refund, Transaction
-from models.database import insert_new, locked
+from models import Order, Payment, Refund, Transaction
+from models.database import locked
 from models.states import REFUND
 from services.asking import FIRST_QUESTION
+from services.discrepancies import flag
 from services.moves import begin, move
 
 logger = logging.getLogger("pay.refunds")
@@ -139,13 +140,4 @@ def _kept(payment: Payment, refund: Refund) -> None:
 
 def _flag(kind: str, report: RefundReport, order_id: int | None, detail: str, now: int) -> None:
     order = Order.get_or_none(Order.id == order_id) if order_id else None
-    row: dict[str, object] = {
-        "kind": kind,
-        "ref": report.out_refund_no[:64],
-        "order_no": order.order_no if order else None,
-        "detail": detail[:500],
-        "state": "OPEN",
-        "created_at": now,
-    }
-    logger.warning("discrepancy kind=%s ref=%s order=%s", kind, row["ref"], row["order_no"] or "-")
-    insert_new(Discrepancy, [row], "ref")
+    flag(logger, kind, report.out_refund_no, order.order_no if order else None, detail, now)

@@ -14,35 +14,18 @@ from adapters.errors import NotFound as UnknownThere
 from adapters.errors import PaymentError, Rejected
 from models import Order, Payment, Refund, Transaction
 from models.database import Database, locked
+from services import refund_views
 from services.asking import adapter_of
 from services.errors import Conflicting, NotFound, ProviderRefused, Refused
 from services.gateway import refusal
-from services.moves import begin, move
+from services.moves import begin
 from services.notifications import mark_processed, waiting_hints
-from services.orders import rfc3339
-from services.ports import Clock, Token, number
-from services.refund_reports import apply_refund_reports, release
+from services.ports import Clock, Token, derived, number
+from services.refund_reports import apply_refund_reports
+from services.refund_rules import check_rules, first_turn, hold, to_give_back
+from services.refund_turns import Task, claim_abnormal, claim_due, claim_one, record_refusal, record_unknown
 
 logger = logging.getLogger("pay.refunds")
-
-# WeChat's rules (v2.md 8, v3.md 13)
-WITHIN = 365 * 86_400  # seconds after the payment
-MOST = 50  # refunds of one payment
-APART = 60  # seconds between refunds of one payment
-# Seconds between questions about one refund (money.md part 1), then hourly.
-BACK_OFF = (60, 60, 60, 60, 60, 300, 600, 1200, 1800)
-HOURLY = 3600
-
-STATUS = {
-    "REQUESTED": "pending",
-    "SUBMITTING": "pending",
-    "UNKNOWN": "pending",
-    "PROCESSING": "processing",
-    "ABNORMAL": "abnormal",
-    "SUCCESS": "success",
-    "CLOSED": "closed",
-    "REJECTED": "rejected",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +37,6 @@ class Wanted:
     reason: str
     refund_no: str | None
     requester: str  # merchant, operator
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One refund to be carried on, detached from the tables."""
-
-    out_refund_no: str
-    adapter: str
-    parameters: str
-    state: str
 
 
 class Refunds:
@@ -81,24 +54,41 @@ class Refunds:
 
         The answer is what is known when WeChat was asked once: "pending" or "processing" is not a failure.
         """
-        out_refund_no, new = await self._database.run(self._request, wanted)
+        drawn = number("RF", self._now(), self._token)
+        out_refund_no, new = await self._database.settle(self._request, wanted, drawn)
         if new:
             await self._carry_on_due(out_refund_no)
-        return await self._database.read(_read, wanted.order_no, out_refund_no), new
+        return await self._database.read(refund_views.read, wanted.order_no, out_refund_no), new
 
     async def list(self, order_no: str) -> list[dict[str, Any]]:
         """Raises NotFound("order_not_found")."""
-        return await self._database.read(_list, order_no)
+        return await self._database.read(refund_views.refunds_of, order_no)
 
     async def read(self, order_no: str, refund_no: str) -> dict[str, Any]:
         """By the merchant's number or ours. Raises NotFound("refund_not_found")."""
-        return await self._database.read(_read, order_no, refund_no)
+        return await self._database.read(refund_views.read, order_no, refund_no)
+
+    async def resolve_abnormal(self, order_no: str, refund_no: str, actor: str) -> dict[str, Any]:
+        """Have WeChat send an ABNORMAL refund's money to the merchant's bank card: the merchant owes it to the payer.
+
+        The refund stays "abnormal" until WeChat says that this is done. Raises NotFound("refund_not_found"),
+        Conflicting("refund_not_abnormal"), ProviderRefused, TryLater: then it is asked about, and may be tried again.
+        """
+        task = await self._database.run(claim_abnormal, order_no, refund_no, int(self._now()))
+        adapter, number_ = adapter_of(self._adapters, task.adapter), task.out_refund_no
+        logger.info("abnormal refund to be resolved out_refund_no=%s by=%s", number_, actor)
+        try:
+            report = await adapter.resolve_abnormal(task.provider_refund_id, number_)
+        except PaymentError as error:
+            raise refusal("resolve_abnormal", number_, error) from error
+        await self._database.run(apply_refund_reports, [report], actor, int(self._now()))
+        return await self.read(order_no, refund_no)
 
     async def run_due(self, limit: int = 50) -> int:
         """One pass of the refund job: money that must go back by itself, then every refund whose turn has come."""
-        for payment_id in await self._database.read(_to_give_back, self._late, limit):
+        for payment_id in await self._database.read(to_give_back, self._late, limit):
             await self._database.run(self._give_back, payment_id)
-        tasks = await self._database.run(_claim_due, int(self._now()), limit)
+        tasks = await self._database.run(claim_due, int(self._now()), limit, self._token)
         for task in tasks:
             await self._carry_on(task)
         return len(tasks)
@@ -136,7 +126,7 @@ class Refunds:
     # --- one refund, carried on ---
 
     async def _carry_on_due(self, out_refund_no: str) -> None:
-        for task in await self._database.run(_claim_one, out_refund_no, int(self._now())):
+        for task in await self._database.run(claim_one, out_refund_no, int(self._now()), self._token):
             await self._carry_on(task)
 
     async def _carry_on(self, task: Task) -> None:
@@ -145,29 +135,31 @@ class Refunds:
             adapter = adapter_of(self._adapters, task.adapter)
             report = await (adapter.refund(task.parameters) if task.state == "REQUESTED" else _ask(adapter, task))
         except Rejected as error:
-            await self._database.run(_record_refusal, task.out_refund_no, str(error), int(self._now()))
+            await self._database.run(record_refusal, task, str(error), int(self._now()))
         except (PaymentError, ProviderRefused) as error:
             logger.info("refund asked again later out_refund_no=%s reason=%s", task.out_refund_no, error)
-            await self._database.run(_record_unknown, task.out_refund_no, int(self._now()))
+            await self._database.run(record_unknown, task, int(self._now()))
         else:
             await self._database.run(apply_refund_reports, [report], "refund", int(self._now()))
 
     # --- in one transaction each ---
 
-    def _request(self, wanted: Wanted) -> tuple[str, bool]:
-        now = int(self._now())
+    def _request(self, wanted: Wanted, drawn: str) -> tuple[str, bool]:
+        """Its number follows from the merchant's: asked for again after our tables were put back from a backup, it is
+        the same refund to WeChat. Without one it is ``drawn``."""
         order = locked(Order.select().where(Order.order_no == wanted.order_no)).first()
         if order is None:
             raise NotFound("order_not_found")
         payment = Payment.get_or_none(Payment.order == order.id, Payment.applied_slot == 1)
         if payment is None:
             raise Conflicting("order_not_paid")
-        if wanted.refund_no and (before := Refund.get_or_none(payment=payment.id, refund_no=wanted.refund_no)):
-            if (before.amount_fen, before.reason) != (wanted.amount_fen, wanted.reason):
+        out_refund_no = derived("RF", wanted.order_no, wanted.refund_no) if wanted.refund_no else drawn
+        if before := Refund.get_or_none(Refund.out_refund_no == out_refund_no):
+            reason = wanted.reason if before.source == "EXTERNAL" else before.reason  # WeChat tells us none
+            if (before.amount_fen, reason) != (wanted.amount_fen, wanted.reason):
                 raise Conflicting("refund_no_reused")
-            return before.out_refund_no, False
-        _check_rules(payment, now)
-        out_refund_no = number("RF", now, self._token)
+            return out_refund_no, not wanted.refund_no
+        check_rules(payment, int(self._now()))
         self._insert(payment, out_refund_no, wanted.amount_fen, wanted.reason, wanted.refund_no, wanted.requester)
         return out_refund_no, True
 
@@ -184,7 +176,7 @@ class Refunds:
         self, payment: Payment, out_refund_no: str, amount_fen: int, reason: str, refund_no: str | None, requester: str
     ) -> None:
         now = int(self._now())
-        _hold(payment, amount_fen)
+        hold(payment, amount_fen)
         attempt = Transaction.get_or_none(Transaction.out_trade_no == payment.out_trade_no)
         adapter = adapter_of(self._adapters, attempt.adapter if attempt else payment.adapter)
         parameters = adapter.compose_refund(self._composed(adapter, payment, out_refund_no, amount_fen, reason))
@@ -205,7 +197,7 @@ class Refunds:
             refusal="",
             created_at=now,
             asked=0,
-            ask_at=_first_turn(payment, now),
+            ask_at=first_turn(payment, now),
         )
         begin(refund, requester, now)
 
@@ -231,106 +223,3 @@ async def _ask(adapter: PaymentAdapter, task: Task) -> base.RefundReport:
         if not task.parameters:
             raise  # an external one: not ours to send
         return await adapter.refund(task.parameters)
-
-
-def _check_rules(payment: Payment, now: int) -> None:
-    if now - payment.paid_at > WITHIN:
-        raise Conflicting("refund_too_late")
-    if Refund.select().where(Refund.payment == payment.id).count() >= MOST:
-        raise Conflicting("refunds_too_many")
-
-
-def _hold(payment: Payment, amount_fen: int) -> None:
-    """The whole protection against refunding more than was paid: one UPDATE that takes the money or does not."""
-    left = Payment.amount_fen - Payment.held_fen - Payment.external_fen
-    taken = (
-        Payment.update(held_fen=Payment.held_fen + amount_fen)
-        .where(Payment.id == payment.id, left >= amount_fen)
-        .execute()
-    )
-    if not taken:
-        raise Conflicting("refund_exceeds_payment")
-
-
-def _first_turn(payment: Payment, now: int) -> int:
-    """Now, or a minute after the turn of the last one: refunds that come faster wait in line."""
-    others = Refund.select().where(Refund.payment == payment.id, Refund.source == "LOCAL")
-    turns = [row.ask_at if row.state == "REQUESTED" and row.ask_at else row.created_at for row in others]
-    return max([now, *(turn + APART for turn in turns)])
-
-
-def _to_give_back(late: str, limit: int) -> list[int]:
-    """Payments that must go back by themselves and have no refund yet."""
-    wrong = Payment.disposition == "DUPLICATE"
-    if late == "refund":
-        wrong |= Order.state == "PAID_LATE"
-    untouched = Payment.held_fen + Payment.external_fen == 0
-    rows = Payment.select().join(Order).where(wrong, untouched).order_by(Payment.id).limit(limit)
-    done = {row.payment_id for row in Refund.select(Refund.payment).where(Refund.payment.in_([r.id for r in rows]))}
-    return [row.id for row in rows if row.id not in done]
-
-
-def _claim_due(now: int, limit: int) -> list[Task]:
-    due = Refund.select().where(Refund.ask_at <= now).order_by(Refund.ask_at).limit(limit)
-    return [task for row in due if (task := _claim(row, now))]
-
-
-def _claim_one(out_refund_no: str, now: int) -> list[Task]:
-    due = Refund.select().where(Refund.out_refund_no == out_refund_no, Refund.ask_at <= now)
-    return [task for row in due if (task := _claim(row, now))]
-
-
-def _claim(row: Refund, now: int) -> Task | None:
-    """Take it by setting its next turn: two processes never carry on the same refund at once."""
-    later = now + (BACK_OFF[row.asked] if row.asked < len(BACK_OFF) else HOURLY)
-    mine = Refund.update(ask_at=later, asked=row.asked + 1).where(Refund.id == row.id, Refund.ask_at == row.ask_at)
-    if not mine.execute():
-        return None
-    task = Task(row.out_refund_no, row.adapter, row.request, row.state)
-    if row.state == "REQUESTED":
-        move(row, "SUBMITTING", "refund", now)  # committed before it is sent: from now on it may exist over there
-    return task
-
-
-def _record_unknown(out_refund_no: str, now: int) -> None:
-    row = locked(Refund.select().where(Refund.out_refund_no == out_refund_no)).get()
-    if row.state == "SUBMITTING":
-        move(row, "UNKNOWN", "refund", now)
-
-
-def _record_refusal(out_refund_no: str, words: str, now: int) -> None:
-    """WeChat said no before anything was created: the money may be refunded in another way."""
-    row = locked(Refund.select().where(Refund.out_refund_no == out_refund_no)).get()
-    if row.state in ("SUBMITTING", "UNKNOWN"):
-        move(row, "REJECTED", "refund", now, words, refusal=words[:200], ask_at=None)
-        release(row)
-
-
-def _list(order_no: str) -> list[dict[str, Any]]:
-    order = Order.get_or_none(Order.order_no == order_no)
-    if order is None:
-        raise NotFound("order_not_found")
-    return [_view(row, order_no) for row in Refund.select().where(Refund.order == order.id).order_by(Refund.id)]
-
-
-def _read(order_no: str, refund_no: str) -> dict[str, Any]:
-    named = (Refund.refund_no == refund_no) | (Refund.out_refund_no == refund_no)
-    row = Refund.select().join(Order).where(Order.order_no == order_no, named).first()
-    if row is None:
-        raise NotFound("refund_not_found")
-    return _view(row, order_no)
-
-
-def _view(row: Refund, order_no: str) -> dict[str, Any]:
-    return {
-        "refund_no": row.refund_no or row.out_refund_no,
-        "out_refund_no": row.out_refund_no,
-        "order_no": order_no,
-        "amount_fen": row.amount_fen,
-        "reason": row.reason,
-        "status": STATUS[row.state],
-        "source": row.source.lower(),
-        "message": row.refusal,
-        "created_at": rfc3339(row.created_at),
-        "refunded_at": rfc3339(row.refunded_at) if row.refunded_at else None,
-    }

@@ -31,9 +31,14 @@ class SettingsError(Exception):
 def load() -> tuple[Settings, Merchant | None]:
     """Settings and, in live mode, the merchant with its keys read. Raises SettingsError with every problem found."""
     settings, problems = _parse()
+    settings = _beside_the_file(settings)
     problems += _check_urls(settings)
     if 0 < len(settings.merchant_api_key.get_secret_value()) < 32:
         problems.append("MERCHANT_API_KEY: too easy to guess; use at least 32 random characters: openssl rand -hex 32")
+    try:
+        _ = settings.proxies
+    except ValueError as error:
+        problems.append(f"TRUSTED_PROXIES: {error}; write addresses or networks such as 10.0.0.0/8")
     merchant = None
     if not settings.simulator_mode:
         merchant = read_merchant(settings, problems)
@@ -82,7 +87,16 @@ def _without(error: ValidationError, files: list[Path] | None, problems: list[st
 
 
 def _read(files: list[Path] | None, **fixed: Any) -> Settings:
-    return Settings(_env_file=files, _env_file_encoding="utf-8", **fixed)  # type: ignore[call-arg]
+    return Settings(_env_file=files, _env_file_encoding="utf-8", **fixed)  # type: ignore[call-arg]  # not fields
+
+
+def _beside_the_file(settings: Settings) -> Settings:
+    """A key file's relative path counts from the folder of ``PAY_CONFIG``, so that secrets can be handed over as one
+    folder, wherever it then is: systemd's credentials, a container's secrets."""
+    if not (named := os.environ.get("PAY_CONFIG")):
+        return settings
+    files = {name: getattr(settings, name) for name in Settings.model_fields if name.endswith("_file")}
+    return settings.model_copy(update={name: Path(named).parent / file for name, file in files.items() if file})
 
 
 def _check_urls(settings: Settings) -> list[str]:

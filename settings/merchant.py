@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,6 +31,7 @@ class V2Keys:
     """The files are PEM: the merchant's certificate and key for refunds, and whom to trust there."""
 
     api_key: SecretStr
+    other_api_key: SecretStr | None  # accepted as well, while one key takes the other's place
     sign_type: str  # "MD5" or "HMAC-SHA256", for new payments
     cert_file: str | None
     key_file: str | None
@@ -44,6 +45,7 @@ class V3Keys:
     """All PEM text. ``public_key`` and ``public_key_id`` are both given (public-key mode) or both empty."""
 
     api_key: SecretStr
+    other_api_key: SecretStr | None  # as in V2Keys
     serial_no: str
     private_key: SecretStr
     public_key: str
@@ -70,9 +72,10 @@ def simulated_merchant(settings: Settings, told: Mapping[str, Any]) -> Merchant:
         _put(folder, name, told[name]) for name in ("client_certificate", "client_private_key", "ca_certificate")
     )
     v2_key, sign_type = SecretStr(told["v2_api_key"]), settings.wechat_v2_sign_type
-    v2 = V2Keys(v2_key, sign_type, cert, key, told["secapi_url"], authority, folder)
+    v2 = V2Keys(v2_key, None, sign_type, cert, key, told["secapi_url"], authority, folder)
     v3 = V3Keys(
         SecretStr(told["v3_api_key"]),
+        None,
         told["merchant_serial_no"],
         SecretStr(told["merchant_private_key"]),
         told["public_key"],
@@ -137,6 +140,32 @@ def _weak(key: str) -> str:
     return ""
 
 
+def _check_keys(name: str, key: SecretStr, other: SecretStr, misfit: Callable[[str], str]) -> list[str]:
+    """What is wrong with an API key, and with the one that is accepted beside it. ``misfit`` knows their form."""
+    main, second = key.get_secret_value(), other.get_secret_value()
+    named = {name: main, f"{name}_OTHER": second}
+    problems = [f"{each}: {wrong}" for each, value in named.items() if value and (wrong := misfit(value))]
+    if second and not main:
+        problems.append(f"{name}_OTHER: a second key, and there is no first; set {name}")
+    elif second and second == main:
+        problems.append(f"{name}_OTHER: the same key as {name}; leave it out unless the key is being changed")
+    return problems
+
+
+def _v2_misfit(key: str) -> str:
+    if not re.fullmatch(r"[0-9A-Za-z]{32}", key):
+        return f"must be 32 letters and digits; this one has {len(key)} characters"
+    return _weak(key)
+
+
+def _v3_misfit(key: str) -> str:
+    return _weak(key) if len(key.encode()) == 32 else f"must be 32 bytes; this one has {len(key.encode())}"
+
+
+def _given(key: SecretStr) -> SecretStr | None:
+    return key if key.get_secret_value() else None
+
+
 def _read_v2(settings: Settings, problems: list[str]) -> V2Keys | None:
     for name, path in (
         ("WECHAT_V2_CERT_FILE", settings.wechat_v2_cert_file),
@@ -146,15 +175,13 @@ def _read_v2(settings: Settings, problems: list[str]) -> V2Keys | None:
             _read_file(name, path, problems, secret=name.endswith("KEY_FILE"))
     if bool(settings.wechat_v2_cert_file) != bool(settings.wechat_v2_key_file):
         problems.append("WECHAT_V2_CERT_FILE and WECHAT_V2_KEY_FILE: give both or neither")
-    key = settings.wechat_v2_api_key.get_secret_value()
-    if not key:
+    key, other = settings.wechat_v2_api_key, settings.wechat_v2_api_key_other
+    problems += _check_keys("WECHAT_V2_API_KEY", key, other, _v2_misfit)
+    if not _given(key):
         return None
-    if not re.fullmatch(r"[0-9A-Za-z]{32}", key):
-        problems.append(f"WECHAT_V2_API_KEY: must be 32 letters and digits; this one has {len(key)} characters")
-    elif weak := _weak(key):
-        problems.append(f"WECHAT_V2_API_KEY: {weak}")
     return V2Keys(
-        settings.wechat_v2_api_key,
+        key,
+        _given(other),
         settings.wechat_v2_sign_type,
         _text(settings.wechat_v2_cert_file),
         _text(settings.wechat_v2_key_file),
@@ -174,21 +201,19 @@ def _read_v3(settings: Settings, problems: list[str]) -> V3Keys | None:
         "WECHAT_V3_PRIVATE_KEY_FILE": settings.wechat_v3_private_key_file is not None,
     }
     public = _read_public_key(settings, problems)
+    key, other = settings.wechat_v3_api_key, settings.wechat_v3_api_key_other
+    problems += _check_keys("WECHAT_V3_API_KEY", key, other, _v3_misfit)
     if not any(given.values()):
         return None
     problems += [
         f"{name}: missing; API v3 needs all of {', '.join(given)}" for name, there in given.items() if not there
     ]
-    key = settings.wechat_v3_api_key.get_secret_value()
-    if key and len(key.encode()) != 32:
-        problems.append(f"WECHAT_V3_API_KEY: must be 32 bytes; this one has {len(key.encode())}")
-    elif key and (weak := _weak(key)):
-        problems.append(f"WECHAT_V3_API_KEY: {weak}")
     if settings.wechat_v3_serial_no and not re.fullmatch(r"[0-9A-Fa-f]{1,64}", settings.wechat_v3_serial_no):
         problems.append("WECHAT_V3_SERIAL_NO: a serial number is hexadecimal digits only")
     private = _read_private_key(settings, problems)
     return V3Keys(
-        settings.wechat_v3_api_key,
+        key,
+        _given(other),
         settings.wechat_v3_serial_no.upper(),
         SecretStr(private),
         public,

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from typing import IO
 
-from simulator.bills import Flow, Line, fee_fen
+from simulator.billplan import Flow, Line, fee_fen
 from simulator.clock import spaced
 
 _BOM = b"\xef\xbb\xbf"

@@ -10,24 +10,27 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from simulator import explain_v2, explain_v3, v2wire
-from simulator.ledger import Order
+from simulator import explain_v2, explain_v3, v2wire, wishes
+from simulator.entities import NOTPAY, SUCCESS, Order, Paying
 from simulator.primitives import Forged, rsa_verify
 from simulator.trade import Kind, Refusal
 from simulator.v2 import candidate_keys
 from simulator.wire import Diagnosis
 from simulator.world import World
 
-OUTCOMES = ("ok", "cancel", "fail", "lost")
+OUTCOMES = ("ok", "cancel", "fail", "lost", "paying")
+_THEN = {"ok": SUCCESS, "cancel": NOTPAY}
 _REQUIRED = ("timeStamp", "nonceStr", "package", "paySign")
-_OPTIONAL = ("appId", "signType", "outcome", "coupon_fen")
+_OPTIONAL = ("appId", "signType", "outcome", "coupon_fen", "seconds", "then")
 _TEXTS = {
     Kind.PAID: "该订单已支付",
     Kind.CLOSED: "该订单已关闭",
+    Kind.PAYING: "该订单正在支付中",
     Kind.UNKNOWN: "支付场景非法，预支付订单不存在",
     Kind.PREPAY_EXPIRED: "预支付订单已过期，请重新下单",
     Kind.ORDER_EXPIRED: "订单已过有效期",
 }
+_PAYING_SECONDS = 10
 _BAD_SIGN = "支付验证签名失败"
 
 
@@ -55,7 +58,7 @@ def pay(world: World, given: Mapping[str, object]) -> Outcome:
         fields = _parameters(given)
         order = _order(world, fields["package"])
         _check_signature(world, order, fields)
-        return _settle(world, order, str(given.get("outcome", "ok")), given.get("coupon_fen", 0))
+        return _settle(world, order, given)
     except PayRefused as refused:
         return Outcome(f"requestPayment:fail {refused.text}", diagnosis=refused.diagnosis)
 
@@ -138,7 +141,8 @@ def _verify_v3(world: World, fields: Mapping[str, str]) -> None:
         raise PayRefused(_BAD_SIGN, diagnosis) from forged
 
 
-def _settle(world: World, order: Order, outcome: str, coupon_fen: object) -> Outcome:
+def _settle(world: World, order: Order, given: Mapping[str, object]) -> Outcome:
+    outcome, coupon_fen = given.get("outcome", "ok"), given.get("coupon_fen", 0)
     if outcome == "cancel":
         return Outcome("requestPayment:fail cancel")
     if outcome == "fail":
@@ -146,6 +150,20 @@ def _settle(world: World, order: Order, outcome: str, coupon_fen: object) -> Out
         return Outcome("requestPayment:fail 支付失败，请更换支付方式")
     if type(coupon_fen) is not int or not 0 <= coupon_fen < order.amount_fen:
         raise PayRefused("parameter error: coupon_fen must be 0 or more and less than the amount;")
+    if outcome == "paying":
+        world.trade.pay_later(order, _paying(world, given, coupon_fen))
+        return Outcome("requestPayment:fail 支付处理中，请稍后查询支付结果")
     world.trade.pay(order, coupon_fen)
-    world.notify(order)
     return Outcome("requestPayment:ok", lost=outcome == "lost")
+
+
+def _paying(world: World, given: Mapping[str, object], coupon_fen: int) -> Paying:
+    """The password is entered, the bank has not answered."""
+    then = given.get("then", "ok")
+    try:
+        seconds = wishes.seconds(given, "seconds", _PAYING_SECONDS)
+    except wishes.WishRefused as refused:
+        raise PayRefused(f"parameter error: {refused};") from refused
+    if then not in _THEN:
+        raise PayRefused(f"parameter error: then must be one of {', '.join(_THEN)};")
+    return Paying(world.clock.now() + seconds, _THEN[str(then)], coupon_fen)

@@ -1,10 +1,16 @@
 """The simulator's controls: ``/_sim/*``, JSON, for this machine only.
 
     GET    /_sim/merchant    the test merchant, its keys and WeChat's public halves (contract.md, Simulator)
+    PUT    /_sim/merchant    {"v3_api_key"?, "v2_api_key"?}: another API key, or null to have one made; the old dies at
+                             once
     POST   /_sim/login       {"openid"?} -> {"code"}: stands for wx.login; without openid it is somebody new
-    POST   /_sim/pay         what wx.requestPayment takes, and "outcome"? ok | cancel | fail | lost (paid, no callback),
+    POST   /_sim/pay         what wx.requestPayment takes, and "outcome"? ok | cancel | fail | lost (paid, no callback)
+                             | paying (USERPAYING for "seconds"? (10) virtual seconds, "then"? ok | cancel),
                              "coupon_fen"? (that much of the amount is a coupon's) -> {"errMsg"}
-    GET    /_sim/ledger      {"orders", "payments", "refunds", "deliveries", "users"}; ?out_trade_no= for one
+    POST   /_sim/impossible  {"out_trade_no"}: pays it whatever its state is, which WeChat never does; refused only if
+                             it is paid
+    GET    /_sim/ledger      {"orders", "payments", "refunds", "shipments", "deliveries", "users"};
+                             ?out_trade_no= for one
     GET    /_sim/exchanges   {"exchanges": the last 500, newest last}
     GET    /_sim/complaints  {"complaints": the last 1000, newest last}; DELETE forgets them
     GET    /_sim/state       {"pending_deliveries", "in_flight", "due", "pending_refunds", "now", "wire"}: quiet
@@ -18,14 +24,14 @@
                              "balance_fen"?: what the merchant has left for them, null for always enough}
     POST   /_sim/refund      {"out_trade_no", "amount_fen", "reason"?, "notify_url"?} -> {"refund"}: one made in the
                              merchant platform, without the API; refused as the API would
+    GET, PUT /_sim/shipping  {"delay_seconds"?: how long after its payment an order is unknown there (10), "managed"?:
+                             what is_trade_managed says (true)}
+    POST   /_sim/receive     {"out_trade_no"}: the buyer confirms receipt of what was shipped -> {"shipment"}
     GET, PUT, DELETE /_sim/bill     errors planted in the trade bills, with the known answers; see ``planting``
-    GET, PUT /_sim/keys      {"notify_key"?: as_ordered | public_key | certificate | alternate,
-                             "platform_certificates"?: false for a merchant that has none}
+    GET, PUT /_sim/keys      which of WeChat's keys signs what, certificates added and retired; see ``rotation``
     POST   /_sim/notify      makes an authentic notification to measure; see ``notify``
 
-Only loopback peers that ask a loopback host are served (DNS rebinding), and no page from elsewhere; pages on loopback
-may call login and pay from the browser (CORS). A wrong request gets 400 with ``{"error": {"code", "message"}}``.
-This module parses and answers; what is done is done elsewhere.
+The ceremony around them is ``ceremony``. This module parses and answers; what is done is done elsewhere.
 """
 
 from __future__ import annotations
@@ -33,113 +39,42 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 from tornado.web import RequestHandler
 
-from simulator import cashier, console, notify, planting, rules, v3wire
+from simulator import cashier, console, notify, planting, rotation, rules, v3wire, wishes
+from simulator.ceremony import ControlHandler
 from simulator.door import explained
-from simulator.faults import PlanRefused
-from simulator.keys import NOTIFY_KEYS
+from simulator.merchant import MerchantRefused
 from simulator.records import Exchange
 from simulator.wire import Diagnosis
+from simulator.wishes import WishRefused
 from simulator.world import World
-
-_MOST_SECONDS = 10 * 365 * 86400
-
-
-class ControlRefused(Exception):
-    """The control was not understood; the text says what to send."""
-
-
-_REFUSALS = (ControlRefused, PlanRefused, notify.NotifyRefused, console.ConsoleRefused, planting.PlantingRefused)
-
-
-class ControlHandler(RequestHandler):
-    """The ceremony: who may ask, JSON in, JSON out, errors as JSON."""
-
-    cors = False
-
-    def initialize(self, world: World) -> None:
-        self.world = world
-
-    def prepare(self) -> None:
-        self.world.refunds.settle()
-        origin = self.request.headers.get("Origin")
-        peer, host = self.request.remote_ip or "", _host_of(f"//{self.request.host}")
-        if not rules.is_loopback(peer) or not rules.is_loopback(host):
-            self._refuse(403, "not_local", "the controls are for this machine only, by a loopback address")
-        elif origin is not None and not rules.is_loopback(_host_of(origin)):
-            self._refuse(403, "foreign_origin", "pages from elsewhere may not use the controls")
-        elif origin is not None and self.cors:
-            self.set_header("Access-Control-Allow-Origin", origin)
-            self.set_header("Access-Control-Expose-Headers", "X-Sim-Explain")
-            self.set_header("Vary", "Origin")
-
-    def options(self) -> None:
-        """A browser asks before it posts JSON."""
-        if self.cors:
-            self.set_header("Access-Control-Allow-Methods", "POST, OPTIONS")
-            self.set_header("Access-Control-Allow-Headers", "Content-Type")
-        self.set_status(204)
-
-    def body(self, *allowed: str) -> dict[str, Any]:
-        """The JSON object that was sent (nothing counts as ``{}``), with no other names than ``allowed``."""
-        value = self.json()
-        if not isinstance(value, dict):
-            raise ControlRefused("the body must be a JSON object")
-        unknown = sorted(ascii(name) for name in value.keys() - set(allowed)) if allowed else []
-        if unknown:
-            raise ControlRefused(f"unknown name {unknown[0]}; known are {', '.join(allowed)}")
-        return value
-
-    def json(self) -> Any:
-        try:
-            value = v3wire.load_json(self.request.body or b"{}")
-            v3wire.dump_json(value)  # an unpaired surrogate cannot be written again
-            return value
-        except (v3wire.JsonRefused, UnicodeEncodeError) as refused:
-            raise ControlRefused(f"the body is not JSON: {refused}") from refused
-
-    def answer(self, value: object) -> None:
-        self.set_header("Content-Type", "application/json; charset=utf-8")
-        self.set_header("Cache-Control", "no-store")
-        self.finish(v3wire.dump_json(value))
-
-    def write_error(self, status_code: int, **kwargs: Any) -> None:
-        error = kwargs.get("exc_info", (None, None, None))[1]
-        if isinstance(error, _REFUSALS):
-            self._refuse(400, "bad_request", str(error))
-        else:
-            self._refuse(status_code, "not_served", self._reason)
-
-    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
-        if not isinstance(value, _REFUSALS):
-            super().log_exception(typ, value, tb)
-
-    def _refuse(self, status: int, code: str, message: str) -> None:
-        self.set_status(status)
-        self.answer({"error": {"code": code, "message": self.world.records.mask(message)}})
-
-
-def _host_of(address: str) -> str:
-    try:
-        return urlsplit(address).hostname or ""
-    except ValueError:
-        return ""
 
 
 class MerchantHandler(ControlHandler):
     """The one place where secrets are shown: the test merchant's, to whoever plays the merchant."""
 
     def get(self) -> None:
-        self.answer(self.world.merchant.published() | {"secapi_url": self.world.secapi_url})
+        current = self.world.keys.current
+        platform = {"platform_serial_no": current.serial_no, "platform_certificate": current.certificate}
+        self.answer(self.world.merchant.published() | platform | {"secapi_url": self.world.secapi_url})
+
+    def put(self) -> None:
+        changed = self.body("v2_api_key", "v3_api_key")
+        if not all(key is None or isinstance(key, str) for key in changed.values()):
+            raise WishRefused("v2_api_key and v3_api_key are texts of 32 characters, or null to have one made")
+        try:
+            self.world.change_keys(changed)
+        except MerchantRefused as refused:
+            raise WishRefused(str(refused)) from refused
+        self.get()
 
 
 class ReadHandler(ControlHandler):
     """GET of something that is only looked at. Whatever a merchant put where, no secret of it is shown."""
 
-    def initialize(self, world: World, read: Callable[[World, str], object]) -> None:  # type: ignore[override]
+    def initialize(self, world: World, read: Callable[[World, str], object]) -> None:  # type: ignore[override]  # the route's arguments
         super().initialize(world)
         self.read = read
 
@@ -163,7 +98,7 @@ class LoginHandler(ControlHandler):
     def post(self) -> None:
         openid = self.body("openid").get("openid")
         if openid is not None and (not isinstance(openid, str) or rules.text_problem(openid, 128)):
-            raise ControlRefused("openid must be a text of 1 to 128 bytes")
+            raise WishRefused("openid must be a text of 1 to 128 bytes")
         self.answer({"code": self.world.logins.new_code(openid)})
 
 
@@ -190,6 +125,12 @@ class PayHandler(ControlHandler):
         )
 
 
+class ImpossibleHandler(ControlHandler):
+    def post(self) -> None:
+        console.pay_against_the_rules(self.world, self.body("out_trade_no"))
+        self.answer({"errMsg": "requestPayment:ok"})
+
+
 class FaultsHandler(ControlHandler):
     def get(self) -> None:
         self.answer(self.world.faults.published())
@@ -210,20 +151,14 @@ class ClockHandler(ControlHandler):
 
     def post(self) -> None:
         body = self.body("advance_seconds", "wire_skew_seconds")
-        advance, skew = body.get("advance_seconds", 0), body.get("wire_skew_seconds", self.world.clock.skew)
-        if not _is_number(advance) or not 0 <= advance <= _MOST_SECONDS:
-            raise ControlRefused("advance_seconds must be a number from 0 to ten years: time does not go back")
-        if not _is_number(skew) or abs(skew) > _MOST_SECONDS:
-            raise ControlRefused("wire_skew_seconds must be a number")
+        skew = body.get("wire_skew_seconds", self.world.clock.skew)
+        if not wishes.is_number(skew) or abs(skew) > wishes.MOST_SECONDS:
+            raise WishRefused("wire_skew_seconds must be a number of seconds")
+        self.world.clock.advance(wishes.seconds(body, "advance_seconds", 0))
         self.world.clock.skew = skew
-        self.world.clock.advance(advance)
         self.world.ledger.keep_clock(self.world.clock.offset)
         self.world.time_moved()
         self.get()
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 class KeysHandler(ControlHandler):
@@ -231,13 +166,7 @@ class KeysHandler(ControlHandler):
         self.answer(self.world.keys.published())
 
     def put(self) -> None:
-        body = self.body("notify_key", "platform_certificates")
-        keys = self.world.keys
-        notify_key = body.get("notify_key", keys.notify_key)
-        certificates = body.get("platform_certificates", keys.platform_certificates)
-        if notify_key not in NOTIFY_KEYS or not isinstance(certificates, bool):
-            raise ControlRefused(f"notify_key is one of {', '.join(NOTIFY_KEYS)}; platform_certificates true or false")
-        keys.notify_key, keys.platform_certificates = notify_key, certificates
+        rotation.change(self.world.keys, self.body(*rotation.NAMES))
         self.get()
 
 
@@ -259,6 +188,21 @@ class RefundHandler(ControlHandler):
     def post(self) -> None:
         made = console.refund(self.world, self.body(*console.NAMES))
         self.answer({"refund": dataclasses.asdict(made)})
+
+
+class ShippingTermsHandler(ControlHandler):
+    def get(self) -> None:
+        self.answer(vars(self.world.shipments.terms))
+
+    def put(self) -> None:
+        console.set_shipping_terms(self.world, self.body(*console.SHIPPING_TERMS))
+        self.get()
+
+
+class ReceiveHandler(ControlHandler):
+    def post(self) -> None:
+        received = console.receive(self.world, self.body("out_trade_no"))
+        self.answer({"shipment": dataclasses.asdict(received)})
 
 
 class BillHandler(ControlHandler):
@@ -300,9 +244,12 @@ def routes(world: World) -> list[tuple[str, type[RequestHandler], dict[str, Any]
         ("/_sim/login", LoginHandler, here),
         ("/_sim/pay", PayHandler, here),
         ("/_sim/faults", FaultsHandler, here),
+        ("/_sim/impossible", ImpossibleHandler, here),
         ("/_sim/clock", ClockHandler, here),
         ("/_sim/refunds", RefundTermsHandler, here),
         ("/_sim/refund", RefundHandler, here),
+        ("/_sim/shipping", ShippingTermsHandler, here),
+        ("/_sim/receive", ReceiveHandler, here),
         ("/_sim/bill", BillHandler, here),
         ("/_sim/keys", KeysHandler, here),
         ("/_sim/notify", NotifyHandler, here),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate
@@ -18,8 +19,9 @@ from tornado.simple_httpclient import HTTPTimeoutError, SimpleAsyncHTTPClient
 
 from simulator import rules, v2wire
 from simulator.clock import Clock
+from simulator.entities import Delivery, Try
 from simulator.faults import Faults, Rule, tampered
-from simulator.ledger import Delivery, Ledger, Try
+from simulator.ledger import Ledger
 from simulator.notices import Notice
 from simulator.records import Exchange, Records
 from simulator.wire import GENUINE, Seal
@@ -31,6 +33,7 @@ INTERVALS = (15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10800, 10800, 1
 _DUE = (0, *accumulate(INTERVALS))  # seconds after the first try
 _LIMIT = 5.0  # real seconds to answer within
 _AT_ONCE = 100
+_UNTIL_ANOTHER = math.inf
 
 Write = Callable[[Delivery, Seal], Notice]  # signs a notification afresh
 
@@ -54,6 +57,7 @@ class Courier:
         self._write = write
         self._allow_remote = allow_remote
         self._woken = asyncio.Event()
+        self._held: dict[str, float] = {}  # by the fault plan: not before this virtual time
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._client = SimpleAsyncHTTPClient(force_instance=True, max_clients=_AT_ONCE, max_body_size=1 << 20)
         self._places = asyncio.Semaphore(_AT_ONCE)  # waiting for a place must not count against the 5 s
@@ -80,7 +84,7 @@ class Courier:
             self._woken.clear()
             for delivery in self._waiting():
                 if self._due_at(delivery) <= self._clock.now() and delivery.id not in self._under_way:
-                    self._under_way[delivery.id] = asyncio.create_task(self._work(delivery))
+                    self._start(delivery)
             try:
                 async with asyncio.timeout(self._pause()):  # wait_for could swallow the cancellation
                     await self._woken.wait()
@@ -98,16 +102,28 @@ class Courier:
         return list(self._ledger.waiting.values())
 
     def _due_at(self, delivery: Delivery) -> float:
-        return delivery.first_at + _DUE[len(delivery.tries)]
+        return max(delivery.first_at + _DUE[len(delivery.tries)], self._held.get(delivery.id, 0.0))
 
     def _pause(self) -> float:
         """Real seconds until the next try of a delivery that is not being sent now; at most an hour."""
         moments = [self._due_at(d) for d in self._waiting() if d.id not in self._under_way]
-        return min((self._clock.real_seconds_until(m) for m in moments), default=3600.0)
+        return min(self._clock.real_seconds_until(m) for m in [*moments, self._clock.now() + 3600.0])
 
-    async def _work(self, delivery: Delivery) -> None:
+    def _start(self, delivery: Delivery) -> None:
+        """Send it, unless the fault plan holds it back: that is no try."""
+        rule = self._faults.pick(delivery.op)
+        if rule and rule.fault in ("late", "out_of_order"):
+            self._held[delivery.id] = self._clock.now() + rule.seconds if rule.fault == "late" else _UNTIL_ANOTHER
+            return
+        self._under_way[delivery.id] = asyncio.create_task(self._work(delivery, rule))
+
+    def _let_go(self, gone: Delivery) -> None:
+        """This one was sent: what waited for another may go, and it has waited long enough itself."""
+        self._held = {i: until for i, until in self._held.items() if until != _UNTIL_ANOTHER and i != gone.id}
+
+    async def _work(self, delivery: Delivery, rule: Rule | None) -> None:
         try:
-            judgement = await self._judged(delivery)
+            judgement = await self._judged(delivery, rule)
             delivery.tries.append(Try(self._clock.now(), judgement.status, judgement.result))
             if judgement.result == "acknowledged":
                 delivery.state = "acknowledged"
@@ -115,19 +131,19 @@ class Courier:
                 delivery.state = "given_up"
             self._ledger.keep(delivery)
         finally:
+            self._let_go(delivery)
             del self._under_way[delivery.id]
             self.wake()
 
-    async def _judged(self, delivery: Delivery) -> Judgement:
+    async def _judged(self, delivery: Delivery, rule: Rule | None) -> Judgement:
         """A mistake of our own counts as a try, or the same delivery would be due for ever."""
         try:
-            return await self._attempt(delivery)
+            return await self._attempt(delivery, rule)
         except Exception:
             log.exception("a notification of %s could not be made", delivery.out_trade_no)
             return Judgement(0, "not sent: an error in the simulator")
 
-    async def _attempt(self, delivery: Delivery) -> Judgement:
-        rule = self._faults.pick(delivery.op)
+    async def _attempt(self, delivery: Delivery, rule: Rule | None) -> Judgement:
         if rule and rule.fault == "drop":
             return Judgement(0, "dropped by the fault plan")
         if rule and rule.fault == "delay":

@@ -1,4 +1,4 @@
-"""WeChat's own routes over HTTP: finds the operation, applies the fault plan, writes the reply, remembers the exchange.
+"""WeChat's own routes over HTTP: finds the operation, writes the reply or what a fault leaves of it, remembers both.
 
 It must not know what an operation does: what ``routes`` lists does, without knowing HTTP servers.
 """
@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import struct
 
 from tornado.httputil import format_timestamp
 from tornado.iostream import StreamClosedError
 from tornado.web import RequestHandler
 
-from simulator import login, routes, suspicion, tls, v2, v2bills, v3
-from simulator.faults import NOT_DONE, REFUND_OUTCOMES, Rule, tampered
+from simulator import routes, spoiling, suspicion, tls, v3errors
+from simulator.faults import Rule
 from simulator.records import WITHHELD, Exchange
 from simulator.routes import Route
-from simulator.wire import GENUINE, Diagnosis, Message, Reply
+from simulator.wire import PAGE, Diagnosis, Message, Reply
 from simulator.world import World
 
-_PAGE = {"Content-Type": "text/html"}
 _MOST_EXPLAINED = 3000
 
 
@@ -40,7 +41,7 @@ class WeChatHandler(RequestHandler):
             self.request.remote_ip or "",
             self._client_certificate(),
         )
-        self.world.refunds.settle()
+        self.world.agenda.settle()
         route, parts = routes.find(message.path)
         if route is None or (route.methods and message.method not in route.methods):
             await self._refuse(message, "unknown", _not_found(message, route))
@@ -49,18 +50,32 @@ class WeChatHandler(RequestHandler):
             await self._refuse(message, route.op, _no_certificate())
             return
         rule = self.world.faults.pick(route.op)
-        reply = _answer(self.world, message, route, parts, rule)
+        reply = spoiling.answer(self.world, message, route, parts, rule)
         self._remember(message, route.op, reply)
-        if rule and rule.fault == "delay":
-            await asyncio.sleep(rule.seconds)
-        if rule and rule.fault in ("drop_before", "drop_reply_after_commit"):
-            self.detach().close()
-        elif rule and rule.fault == "truncate":
-            await self._write_half(reply)
-        else:
-            await self._write(reply)
+        await self._send(reply, rule)
 
     get = head = post = delete = patch = put = options = _serve
+
+    async def _send(self, reply: Reply, rule: Rule | None) -> None:
+        """What the fault plan does to the connection; without it the reply goes out whole."""
+        match rule.fault if rule else "":
+            case "drop_before" | "drop_reply_after_commit":
+                self.detach().close()
+            case "reset_before" | "reset":
+                self._reset()
+            case "truncate":
+                await self._write_half(reply)
+            case "delay":
+                await asyncio.sleep(rule.seconds if rule else 0)
+                await self._write(reply)
+            case _:
+                await self._write(reply)
+
+    def _reset(self) -> None:
+        """RST instead of FIN: closed with data that nobody will send on any more."""
+        stream = self.detach()
+        stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        stream.close()
 
     def _client_certificate(self) -> bytes:
         if self.request.protocol != "https":
@@ -139,83 +154,15 @@ def _not_found(message: Message, route: Route | None) -> Reply:
     """v3 answers in JSON; everything else gets the front server's page (v2.md 1)."""
     if message.path.startswith("/v3/"):
         if route:
-            return v3.refusal(v3.Refused(405, "INVALID_REQUEST", "不支持的HTTP方法"))
-        return v3.refusal(v3.Refused(404, "RESOURCE_NOT_EXISTS", "请求的资源不存在"))
+            return v3errors.refusal(v3errors.Refused(405, "INVALID_REQUEST", "不支持的HTTP方法"))
+        return v3errors.refusal(v3errors.Refused(404, "RESOURCE_NOT_EXISTS", "请求的资源不存在"))
     status, why = (405, "no such method here") if route else (404, "no such route")
     page = f"<html><body><h1>{status}</h1></body></html>".encode()
-    return Reply(status, dict(_PAGE), page, code=str(status), why=why)
+    return Reply(status, dict(PAGE), page, code=str(status), why=why)
 
 
 def _no_certificate() -> Reply:
     """What the front web server says to secapi calls without the merchant's certificate (v2.md 1)."""
     why = "this call needs the merchant's client certificate, by secapi_url of /_sim/merchant"
     page = b"<html><body><h1>400 No required SSL certificate was sent</h1></body></html>"
-    return Reply(400, dict(_PAGE), page, code="NO_CLIENT_CERTIFICATE", why=why)
-
-
-def _answer(world: World, message: Message, route: Route, parts: tuple[str, ...], rule: Rule | None) -> Reply:
-    """The operation's reply, or what the fault makes of it."""
-    if rule and rule.fault in NOT_DONE:
-        return _instead(world, message, route.op, rule)
-    world.refunds.forced = REFUND_OUTCOMES.get(rule.fault) if rule else None
-    reply = route.serve(world, message, parts, rule.seal if rule else GENUINE)
-    world.refunds.forced = None
-    if rule is None:
-        return reply
-    reply = reply.held()
-    if rule.fault == "http_500_after":
-        return _bad_gateway()
-    if rule.fault == "tamper":
-        reply.body = tampered(reply.body, rule)
-    if rule.fault == "huge_body":
-        reply.body += b" " * rule.bytes
-    return reply
-
-
-def _instead(world: World, message: Message, op: str, rule: Rule) -> Reply:
-    """What is answered when nothing is done."""
-    match rule.fault:
-        case "system_error":
-            return _system_error(op)
-        case "frequency_limited":
-            return _frequency_limited(world, message, op)
-        case "error":
-            return _error(world, message, op, rule)
-        case "html":
-            return Reply(200, dict(_PAGE), b"<html><body>Please log in</body></html>")
-        case "redirect":
-            return Reply(302, {"Location": rule.location}, b"")
-        case "empty":
-            return Reply(200, {}, b"")
-        case _:
-            return _bad_gateway()
-
-
-def _bad_gateway() -> Reply:
-    return Reply(500, dict(_PAGE), b"<html><body><h1>500 Internal Server Error</h1></body></html>")
-
-
-def _error(world: World, message: Message, op: str, rule: Rule) -> Reply:
-    if op == "v2.bill":
-        return v2bills.failure("20004", rule.code)
-    if op.startswith("v2"):
-        return v2.refused_unread(world, message, rule.code, "按错误计划返回")
-    return v3.refusal(v3.Refused(rule.status, rule.code, "按错误计划返回"))
-
-
-def _system_error(op: str) -> Reply:
-    if op == "v2.bill":
-        return v2bills.failure("20006", "SYSTEMERROR")
-    if op.startswith("v2"):
-        return v2.system_error()
-    if op.startswith("v3"):
-        return v3.refusal(v3.Refused(500, "SYSTEM_ERROR", "系统异常，请稍后重试"))
-    return login.refusal(-1)
-
-
-def _frequency_limited(world: World, message: Message, op: str) -> Reply:
-    if op.startswith("v2"):
-        return v2.refused_unread(world, message, "FREQUENCY_LIMITED", "频率限制")
-    if op.startswith("v3"):
-        return v3.refusal(v3.Refused(429, "FREQUENCY_LIMITED", "频率超限"))
-    return login.refusal(45011)
+    return Reply(400, dict(PAGE), page, code="NO_CLIENT_CERTIFICATE", why=why)

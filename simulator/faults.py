@@ -8,7 +8,7 @@ A plan is ``{"seed": 1, "rules": [rule, ...]}``, or the list of rules alone. A r
     count        how many times it strikes; without it, always
     skip         how many times it first lets pass
     probability  0 to 1, drawn from the plan's seeded source, so that a seed reproduces a run
-    seconds      for ``delay``: real seconds
+    seconds      for ``delay``: real seconds; for ``late``: virtual ones
     field        for ``tamper``: which value to change (an XML element or a JSON key, the first of that name)
     value        for ``tamper``: what it becomes; without it the value's first character changes
     location     for ``redirect``
@@ -21,25 +21,38 @@ Faults of answers (WeChat to merchant):
     delay                    the work is done at once, the answer waits
     drop_before              the connection closes, nothing was done
     drop_reply_after_commit  the work is done, the connection closes without an answer
+    reset_before, reset      the same two, by RST instead of FIN
     http_500_before          a proxy's HTML page, status 500, nothing was done
     http_500_after           the same, but the work is done
-    system_error             WeChat's own: v2 an unsigned SYSTEMERROR, v3 500 SYSTEM_ERROR, login -1; nothing was done
-    frequency_limited        v2 FREQUENCY_LIMITED, v3 429, login 45011; nothing was done
-    error                    a business refusal with ``code`` (v2 signed, of a v2 bill its return_msg; v3 with
-                             ``status``); nothing was done
+    system_error             WeChat's own: v2 an unsigned SYSTEMERROR, v3 500 SYSTEM_ERROR, else -1; nothing was done
+    system_error_after       the same, but the work is done
+    frequency_limited        v2 FREQUENCY_LIMITED, v3 429, else 45011; nothing was done
+    error                    a business refusal with ``code``: every row of the pages' error tables, NOTENOUGH as well.
+                             v2 signed, of a trade bill its return_msg; v3 with ``status``, signed if that is a 2xx, as
+                             in 202 USERPAYING; else the errcode, -1 if it is no number. Nothing was done
+    communication_error      v2: return_code FAIL with ``code`` as its text, unsigned; nothing was done
+    stale_query, userpaying  of queries of orders, the first of refunds too: not the truth; see ``pretence``
     refund_abnormal, refund_closed   of refund calls: accepted, and the refund will come to this
     html, empty              status 200 with a web page, or with nothing; nothing was done
     truncate                 the work is done, the answer stops half way
     huge_body                the work is done, the answer is padded to many megabytes
     redirect                 302 to ``location``; nothing was done
     tamper                   a value is changed after signing
-    unsigned, bad_signature  the work is done, the answer's signature is missing or wrong
+    unsigned, bad_signature, forged   the work is done, the answer's signature is missing, wrong, or made with a key
+                             that is not WeChat's
     signtest, stale, wrong_serial   v3: a probe, a timestamp 301 s old (truly signed), an unknown serial
 
-Faults of notifications: ``drop`` (never leaves; the schedule goes on), ``delay``, ``duplicate``, ``tamper``,
-``unsigned``, ``bad_signature``, ``signtest``, ``stale``, ``wrong_serial``.
+Faults of notifications:
 
-To add a fault: name it here, and act on it in ``door`` (answers) or ``courier`` (notifications).
+    drop                     never leaves; the schedule goes on
+    late                     not before so many virtual seconds
+    out_of_order             not before another notification was sent
+    duplicate                several copies at once
+    delay, tamper, unsigned, bad_signature, forged, signtest, stale, wrong_serial   as of answers
+
+A rule strikes only where its fault means something: ``{"op": "*", "fault": "duplicate"}`` leaves answers alone.
+
+To add a fault: name it here, and act on it in ``spoiling`` or ``door`` (answers) or ``courier`` (notifications).
 This module only decides whether a rule strikes; it must not touch a message.
 """
 
@@ -51,31 +64,35 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
+from simulator import pretence
 from simulator.wire import GENUINE, Seal
+from simulator.wishes import WishRefused
 
 _SEALS = {
     "unsigned": Seal("missing"),
     "bad_signature": Seal("broken"),
+    "forged": Seal("forged"),
     "signtest": Seal("signtest"),
     "stale": Seal(offset=-301),
     "wrong_serial": Seal(serial="5A" * 20),
 }
-NOT_DONE = frozenset(
-    {"drop_before", "http_500_before", "system_error", "frequency_limited", "html", "empty", "redirect", "error"}
-)
+_REFUSED = frozenset({"system_error", "frequency_limited", "error", "communication_error"})
+NOT_DONE = _REFUSED | {"drop_before", "reset_before", "http_500_before", "html", "empty", "redirect"}
 REFUND_OUTCOMES = {"refund_abnormal": "ABNORMAL", "refund_closed": "CLOSED"}
-_DONE = frozenset({"delay", "drop_reply_after_commit", "http_500_after", "truncate", "huge_body", "tamper"})
-_NOTIFY = frozenset({"drop", "delay", "duplicate", "tamper"})
-FAULTS = NOT_DONE | _DONE | _NOTIFY | _SEALS.keys() | REFUND_OUTCOMES.keys()
+_DONE = frozenset({"drop_reply_after_commit", "reset", "http_500_after", "system_error_after", "truncate", "huge_body"})
+_ANYWHERE = frozenset({"delay", "tamper"}) | _SEALS.keys()
+_NOTIFY = frozenset({"drop", "late", "out_of_order", "duplicate"})
+FAULTS = NOT_DONE | _DONE | _ANYWHERE | _NOTIFY | REFUND_OUTCOMES.keys() | pretence.FAULTS
+_ONLY = {
+    "communication_error": "v2.*", "stale_query": "v?.*query", "userpaying": "v?.query", "refund_abnormal": "v?.refund",
+    "refund_closed": "v?.refund",
+}  # fmt: skip
 OPERATIONS = (
-    "login", "v2.prepay", "v2.query", "v2.close", "v2.refund", "v2.refund_query", "v2.bill", "v3.prepay", "v3.query",
+    "login", "token", "ship", "ship_query",
+    "v2.prepay", "v2.query", "v2.close", "v2.refund", "v2.refund_query", "v2.bill", "v3.prepay", "v3.query",
     "v3.close", "v3.certificates", "v3.refund", "v3.refund_query", "v3.refund_abnormal", "v3.bill", "v3.bill_file",
     "notify.v2", "notify.v3", "notify.refund",
 )  # fmt: skip
-
-
-class PlanRefused(Exception):
-    """The plan is not one; the text says which rule and why."""
 
 
 @dataclass
@@ -100,7 +117,7 @@ class Rule:
         return _SEALS.get(self.fault, GENUINE)
 
     def matches(self, op: str) -> bool:
-        return fnmatchcase(op, self.op)
+        return fnmatchcase(op, self.op) and _concerns(self.fault, op)
 
 
 @dataclass
@@ -127,7 +144,7 @@ class Faults:
         return None
 
     def replace(self, plan: object) -> None:
-        """Take a new plan; raises ``PlanRefused`` and keeps the old one if it is not sound."""
+        """Take a new plan; raises ``WishRefused`` and keeps the old one if it is not sound."""
         if isinstance(plan, list):
             plan = {"rules": plan}
         if (
@@ -135,10 +152,10 @@ class Faults:
             or not plan.keys() <= {"seed", "rules"}
             or not isinstance(plan.get("rules"), list)
         ):
-            raise PlanRefused('a plan is {"seed": 1, "rules": [...]} or a list of rules')
+            raise WishRefused('a plan is {"seed": 1, "rules": [...]} or a list of rules')
         seed = plan.get("seed", 0)
         if type(seed) is not int:
-            raise PlanRefused("seed must be an integer")
+            raise WishRefused("seed must be an integer")
         self.rules = [_rule(index, rule) for index, rule in enumerate(plan["rules"])]
         self.seed = seed
         self._random = random.Random(seed)  # noqa: S311 reproducible, not secret
@@ -159,23 +176,31 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 def _rule(index: int, values: Any) -> Rule:
     if not isinstance(values, dict):
-        raise PlanRefused(f"rule {index} is not an object")
+        raise WishRefused(f"rule {index} is not an object")
     for name, value in values.items():
         if name not in _TYPES or type(value) not in _TYPES[name]:
-            raise PlanRefused(f"rule {index}: {name!a} is unknown or of the wrong type")
+            raise WishRefused(f"rule {index}: {name!a} is unknown or of the wrong type")
         if isinstance(value, int | float) and not 0 <= value <= 100_000_000:
-            raise PlanRefused(f"rule {index}: {name} is out of range")
+            raise WishRefused(f"rule {index}: {name} is out of range")
     if values.get("fault") not in FAULTS:
-        raise PlanRefused(f"rule {index}: fault must be one of {', '.join(sorted(FAULTS))}")
-    if not any(fnmatchcase(op, str(values.get("op"))) for op in OPERATIONS):
-        raise PlanRefused(f"rule {index}: op must match one of {', '.join(OPERATIONS)}")
+        raise WishRefused(f"rule {index}: fault must be one of {', '.join(sorted(FAULTS))}")
+    concerned = [op for op in OPERATIONS if _concerns(values["fault"], op)]
+    if not any(fnmatchcase(op, str(values.get("op"))) for op in concerned):
+        raise WishRefused(f"rule {index}: op must match one of {', '.join(concerned)}")
     if not 200 <= values.get("status", 400) <= 599 or not re.fullmatch(
-        r"[0-9A-Za-z_ ]{1,64}", str(values.get("code", "X"))
+        r"-?[0-9A-Za-z_ ]{1,64}", str(values.get("code", "X"))
     ):
-        raise PlanRefused(f"rule {index}: status is 200 to 599, code a word in ASCII")
+        raise WishRefused(f"rule {index}: status is 200 to 599, code a word in ASCII")
     if not re.fullmatch(r"[!-~]*", str(values.get("location", ""))):
-        raise PlanRefused(f"rule {index}: location must be an ASCII address")
+        raise WishRefused(f"rule {index}: location must be an ASCII address")
     return Rule(**values)
+
+
+def _concerns(fault: str, op: str) -> bool:
+    """Does this fault mean anything there?"""
+    if op.startswith("notify"):
+        return fault in _ANYWHERE | _NOTIFY
+    return fault not in _NOTIFY and fnmatchcase(op, _ONLY.get(fault, "*"))
 
 
 def tampered(body: bytes, rule: Rule) -> bytes:

@@ -1,4 +1,4 @@
-"""WeChat's truth: users, orders, payments, refunds, deliveries. Values and their storage, no rule of trade.
+"""WeChat's truth: every entity by its number, and its storage; no rule of trade.
 
 With a directory every change is appended to ``ledger.jsonl`` before it is answered, and read back at start; without
 one it lives in memory. It must not know HTTP, signatures or what is allowed when.
@@ -10,125 +10,12 @@ import dataclasses
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
+from simulator.entities import Certificate, Delivery, Entity, Order, Paying, Payment, Refund, Shipment, Try, User
 from simulator.files import write_private
-
-NOTPAY, SUCCESS, CLOSED, PAYERROR, REFUND = "NOTPAY", "SUCCESS", "CLOSED", "PAYERROR", "REFUND"
-PROCESSING, ABNORMAL = "PROCESSING", "ABNORMAL"
-PREPAY_LIFE = 2 * 3600
-
-
-@dataclass
-class Payment:
-    """Money that moved. ``payer_total`` is what the user paid after coupons; times are virtual epoch seconds."""
-
-    transaction_id: str
-    paid_at: float
-    payer_total: int
-    bank_type: str
-
-
-@dataclass
-class Order:
-    """One ``out_trade_no``, whichever API made it. ``scheme`` is MD5, HMAC-SHA256 or RSA, for life."""
-
-    out_trade_no: str
-    api: str
-    scheme: str
-    appid: str
-    mchid: str
-    openid: str
-    amount_fen: int
-    description: str
-    attach: str
-    notify_url: str
-    content: str
-    created_at: float
-    expires_at: float
-    key_kind: str = "public_key"
-    device_info: str = ""
-    state: str = NOTPAY
-    closed_at: float | None = None
-    prepay_ids: list[tuple[str, float]] = field(default_factory=list)
-    payment: Payment | None = None
-
-    def prepay_age(self, prepay_id: str, now: float) -> float | None:
-        """Seconds since this prepay_id was issued; None if it is not this order's."""
-        return next((now - issued for known, issued in self.prepay_ids if known == prepay_id), None)
-
-
-@dataclass
-class Refund:
-    """One ``out_refund_no``. ``outcome`` is what it will be at ``due_at``; ``source`` api or console.
-
-    ``payer_fen`` is what the user gets back of what they paid themselves, the rest is a coupon's.
-    """
-
-    out_refund_no: str
-    refund_id: str
-    out_trade_no: str
-    transaction_id: str
-    amount_fen: int
-    payer_fen: int
-    api: str
-    source: str
-    reason: str
-    notify_url: str
-    content: str
-    created_at: float
-    outcome: str
-    due_at: float | None
-    account: str = "UNSETTLED"
-    channel: str = "ORIGINAL"
-    key_kind: str = "public_key"
-    state: str = PROCESSING
-    success_at: float | None = None
-
-
-@dataclass
-class Try:
-    """One sending of a notification: ``result`` is ``acknowledged`` or why not; ``status`` 0 without an answer."""
-
-    at: float
-    status: int
-    result: str
-
-
-@dataclass
-class Delivery:
-    """One notification and its repeats. ``state``: waiting, acknowledged or given_up.
-
-    Of a refund if ``out_refund_no`` is set: ``event`` is the refund's state that it tells of, also when repeated later.
-    """
-
-    id: str
-    out_trade_no: str
-    api: str
-    url: str
-    first_at: float
-    state: str = "waiting"
-    tries: list[Try] = field(default_factory=list)
-    out_refund_no: str = ""
-    event: str = SUCCESS
-
-    @property
-    def op(self) -> str:
-        """What the fault plan calls it."""
-        return "notify.refund" if self.out_refund_no else f"notify.{self.api}"
-
-
-@dataclass
-class User:
-    """A WeChat user of this mini program; only the newest session_key is valid."""
-
-    openid: str
-    session_key: str = ""
-
-
-Entity = User | Order | Refund | Delivery
 
 
 class LedgerRefused(Exception):
@@ -143,6 +30,8 @@ class Ledger:
         self.orders: dict[str, Order] = {}
         self.deliveries: dict[str, Delivery] = {}
         self.waiting: dict[str, Delivery] = {}
+        self.shipments: dict[str, Shipment] = {}
+        self.certificates: dict[str, Certificate] = {}
         self.refunds: dict[str, Refund] = {}
         self.refunds_of: dict[str, list[str]] = {}
         self.by_refund_id: dict[str, str] = {}
@@ -162,6 +51,10 @@ class Ledger:
                 self._file_delivery(entity)
             case Refund():
                 self._file_refund(entity)
+            case Shipment():
+                self.shipments[entity.out_trade_no] = entity
+            case Certificate():
+                self.certificates[entity.serial_no] = entity
             case Order():
                 self._index(entity)
         self._append({type(entity).__name__: asdict(entity)})
@@ -189,6 +82,7 @@ class Ledger:
             "orders": [asdict(order) for order in orders],
             "payments": payments,
             "refunds": [asdict(r) for r in self.refunds.values() if out_trade_no in ("", r.out_trade_no)],
+            "shipments": [asdict(s) for s in self.shipments.values() if out_trade_no in ("", s.out_trade_no)],
             "deliveries": deliveries,
             "users": list(self.users),
         }
@@ -231,6 +125,8 @@ class Ledger:
             *self.users.values(),
             *self.orders.values(),
             *self.refunds.values(),
+            *self.shipments.values(),
+            *self.certificates.values(),
             *self.deliveries.values(),
         ]
         lines = [json.dumps({type(e).__name__: asdict(e)}, ensure_ascii=False) for e in entities]
@@ -252,6 +148,10 @@ class Ledger:
                 self._index(_order(values))
             case {"Refund": values}:
                 self._file_refund(Refund(**values))
+            case {"Certificate": values}:
+                self.certificates[values["serial_no"]] = Certificate(**values)
+            case {"Shipment": values}:
+                self.shipments[values["out_trade_no"]] = Shipment(**values)
             case {"Delivery": values}:
                 self._file_delivery(Delivery(**(values | {"tries": [Try(**t) for t in values["tries"]]})))
             case {"clock_offset": float(offset) | int(offset)}:
@@ -269,4 +169,7 @@ def _whole_lines(path: Path) -> Iterator[str]:
 def _order(values: dict[str, Any]) -> Order:
     order = Order(**values)
     payment = Payment(**values["payment"]) if values["payment"] else None
-    return dataclasses.replace(order, payment=payment, prepay_ids=[(p, at) for p, at in values["prepay_ids"]])
+    paying = Paying(**values["paying"]) if values.get("paying") else None
+    return dataclasses.replace(
+        order, payment=payment, paying=paying, prepay_ids=[(p, at) for p, at in values["prepay_ids"]]
+    )

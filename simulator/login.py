@@ -6,33 +6,22 @@ It must not know payments. The secret travels in the query string, as WeChat has
 from __future__ import annotations
 
 import base64
-import json
 import secrets
 from collections import defaultdict, deque
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
-from simulator import numbers
+from simulator import miniprogram, numbers
 from simulator.clock import Clock
-from simulator.ledger import Ledger, User
+from simulator.entities import User
+from simulator.ledger import Ledger
 from simulator.merchant import Merchant
+from simulator.miniprogram import ApiRefused
 from simulator.primitives import same
 from simulator.wire import Message, Reply
 
 _CODE_LIFE = 300
 _MOST_PER_MINUTE = 100
-_TEXTS = {
-    -1: "system error",
-    40002: "invalid grant_type",
-    40013: "invalid appid",
-    40029: "invalid code",
-    40125: "invalid appsecret",
-    40163: "code been used",
-    41002: "appid missing",
-    41004: "appsecret missing",
-    41008: "missing code",
-    45011: "api minute-quota reach limit  mustslower  retry next minute",
-}
 _MISSING = (("appid", 41002), ("secret", 41004), ("js_code", 41008))
 
 
@@ -41,14 +30,6 @@ class _Code:
     openid: str
     issued_at: float
     used: bool = False
-
-
-class LoginRefused(Exception):
-    """``errcode`` of WeChat."""
-
-    def __init__(self, errcode: int) -> None:
-        super().__init__(_TEXTS[errcode])
-        self.errcode = errcode
 
 
 class Logins:
@@ -72,24 +53,24 @@ class Logins:
         return code
 
     def redeem(self, parameters: dict[str, str]) -> dict[str, str]:
-        """openid and session_key for a code; raises ``LoginRefused``."""
+        """openid and session_key for a code; raises ``ApiRefused``."""
         for name, errcode in _MISSING:
             if not parameters.get(name):
-                raise LoginRefused(errcode)
+                raise ApiRefused(errcode)
         if parameters["appid"] != self._merchant.appid:
-            raise LoginRefused(40013)
+            raise ApiRefused(40013)
         if not same(parameters["secret"], self._merchant.app_secret):
-            raise LoginRefused(40125)
+            raise ApiRefused(40125)
         if parameters.get("grant_type") != "authorization_code":
-            raise LoginRefused(40002)
+            raise ApiRefused(40002)
         return self._session(self._take(parameters["js_code"]))
 
     def _take(self, js_code: str) -> str:
         code = self._codes.get(js_code)
         if code is None or self._clock.now() - code.issued_at > _CODE_LIFE:
-            raise LoginRefused(40029)
+            raise ApiRefused(40029)
         if code.used:
-            raise LoginRefused(40163)
+            raise ApiRefused(40163)
         self._count(code.openid)
         code.used = True
         return code.openid
@@ -99,7 +80,7 @@ class Logins:
         while recent and now - recent[0] >= 60:
             recent.popleft()
         if len(recent) >= _MOST_PER_MINUTE:
-            raise LoginRefused(45011)
+            raise ApiRefused(45011)
         recent.append(now)
 
     def _session(self, openid: str) -> dict[str, str]:
@@ -120,18 +101,15 @@ def jscode2session(logins: Logins, message: Message) -> Reply:
     given = parse_qs(message.query, keep_blank_values=True, errors="replace")
     parameters = {name: values[0] for name, values in given.items() if len(values) == 1}
     try:
-        return reply(logins.redeem(parameters))
-    except LoginRefused as refused:
+        return _as_text(miniprogram.answer(logins.redeem(parameters)))
+    except ApiRefused as refused:
         return refusal(refused.errcode)
 
 
 def refusal(errcode: int) -> Reply:
-    """An error answer; ``errmsg`` ends with the request's id."""
-    rid = f"{numbers.text(8, '0123456789abcdef')}-{numbers.text(8, '0123456789abcdef')}"
-    refused = reply({"errcode": errcode, "errmsg": f"{_TEXTS[errcode]}, rid: {rid}"})
-    refused.code, refused.why = str(errcode), _TEXTS[errcode]
-    return refused
+    return _as_text(miniprogram.refusal(errcode))
 
 
-def reply(answer: dict[str, str] | dict[str, object]) -> Reply:
-    return Reply(200, {"Content-Type": "text/plain"}, json.dumps(answer).encode())
+def _as_text(reply: Reply) -> Reply:
+    reply.headers["Content-Type"] = "text/plain"
+    return reply

@@ -12,8 +12,8 @@ from typing import Any
 
 from simulator import numbers, v2wire, v3wire
 from simulator.clock import compact, rfc3339
+from simulator.entities import Order
 from simulator.keys import Keys
-from simulator.ledger import Order
 from simulator.merchant import Merchant
 from simulator.wire import Seal
 
@@ -214,7 +214,8 @@ def v3_envelope(
         "resource": v3wire.resource(api_key, event.original_type, numbers.text(12), plaintext),
     }
     body = v3wire.dump_json(_merged(envelope, changes.envelope))
-    key, serial = keys.named(seal.key)
+    key, serial = keys.for_notice(seal.key)
+    key = keys.stranger if seal.kind == "forged" else key
     headers = v3wire.signature_headers(key, serial, now[0], numbers.text(32), body, seal)
     return Notice({"Content-Type": "application/json", **headers}, body)
 

@@ -11,7 +11,7 @@
                       laid over too: {"amount": {"total": 1}}
     envelope          v3: laid over the envelope ({"event_type": "X", "resource": {"nonce": "short"}})
     remove            names left out of the message
-    signature         genuine (default) | missing | broken | signtest
+    signature         genuine (default) | missing | broken | signtest | forged (by a key that is not WeChat's)
     timestamp_offset  v3: seconds added to the timestamp before signing
     serial            v3: another Wechatpay-Serial
     key               v3: public_key | certificate | other_merchant (encrypted with somebody else's APIv3 key)
@@ -36,10 +36,11 @@ from urllib.parse import urlsplit
 
 from simulator import notices, numbers, refund_views
 from simulator.courier import Judgement
-from simulator.ledger import PROCESSING, Order, Refund
+from simulator.entities import PROCESSING, Order, Refund
 from simulator.notices import Changes, Facts, Notice
 from simulator.refunds import OUTCOMES
 from simulator.wire import Seal
+from simulator.wishes import WishRefused
 from simulator.world import World
 
 NAMES = (
@@ -56,7 +57,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 _CHOICES = {
     "api": ("v2", "v3"),
     "event": OUTCOMES,
-    "signature": ("genuine", "missing", "broken", "signtest"),
+    "signature": ("genuine", "missing", "broken", "signtest", "forged"),
     "key": ("public_key", "certificate", "other_merchant"),
     "sign_type": ("MD5", "HMAC-SHA256"),
 }
@@ -66,12 +67,8 @@ _HEADER = re.compile(r"[0-9A-Za-z_-]+")
 _TEXT = re.compile(r"[ -~]*")
 
 
-class NotifyRefused(Exception):
-    """The wish was not understood."""
-
-
 async def notify(world: World, wish: dict[str, Any]) -> dict[str, Any]:
-    """Make it, send it unless ``send`` is false, and say how it was taken. Raises ``NotifyRefused``."""
+    """Make it, send it unless ``send`` is false, and say how it was taken. Raises ``WishRefused``."""
     _check(wish)
     refund = _refund(world, wish)
     order = world.ledger.orders.get(refund.out_trade_no if refund else wish.get("out_trade_no", ""))
@@ -79,7 +76,7 @@ async def notify(world: World, wish: dict[str, Any]) -> dict[str, Any]:
     api = wish.get("api") or (origin.api if origin else "v3")
     url = wish.get("url") or (origin.notify_url if origin else "")
     if not url and wish.get("send", True):
-        raise NotifyRefused("what is not known, or gave no notify_url, has none: give url, or send false")
+        raise WishRefused("what is not known, or gave no notify_url, has none: give url, or send false")
     made = _make_refund(world, wish, refund, api) if refund else _make(world, wish, order, api)
     notice = _outfitted(made, wish)
     op = "notify.refund" if refund else ""
@@ -95,16 +92,16 @@ async def notify(world: World, wish: dict[str, Any]) -> dict[str, Any]:
 def _check(wish: dict[str, Any]) -> None:
     for name, value in wish.items():
         if not isinstance(value, _TYPES[name]) or (_TYPES[name] is int and isinstance(value, bool)):
-            raise NotifyRefused(f"{name} has the wrong type")
+            raise WishRefused(f"{name} has the wrong type")
         if name in _CHOICES and value not in _CHOICES[name]:
-            raise NotifyRefused(f"{name} is one of {', '.join(_CHOICES[name])}")
+            raise WishRefused(f"{name} is one of {', '.join(_CHOICES[name])}")
     if not 1 <= wish.get("times", 1) <= _MOST_TIMES or not 1 <= wish.get("parallel", 1) <= _MOST_TIMES:
-        raise NotifyRefused(f"times and parallel are 1 to {_MOST_TIMES}")
+        raise WishRefused(f"times and parallel are 1 to {_MOST_TIMES}")
     for name, value in wish.get("headers", {}).items():
         if not _HEADER.fullmatch(name) or not (value is None or (isinstance(value, str) and _TEXT.fullmatch(value))):
-            raise NotifyRefused("headers are names and printable ASCII texts, or null to leave one out")
+            raise WishRefused("headers are names and printable ASCII texts, or null to leave one out")
     if "url" in wish and not _is_address(wish["url"]):
-        raise NotifyRefused("url must be an absolute http address")
+        raise WishRefused("url must be an absolute http address")
 
 
 def _is_address(text: str) -> bool:
@@ -119,7 +116,7 @@ def _is_address(text: str) -> bool:
 def _refund(world: World, wish: dict[str, Any]) -> Refund | None:
     number = wish.get("out_refund_no")
     if number is not None and number not in world.ledger.refunds:
-        raise NotifyRefused("out_refund_no is not known")
+        raise WishRefused("out_refund_no is not known")
     return world.ledger.refunds.get(number) if number is not None else None
 
 
@@ -127,7 +124,7 @@ def _make_refund(world: World, wish: dict[str, Any], refund: Refund, api: str) -
     order = world.ledger.orders[refund.out_trade_no]
     changes = Changes(wish.get("override", {}), wish.get("envelope", {}), tuple(map(str, wish.get("remove", []))))
     state = wish.get("event") or (refund.outcome if refund.state == PROCESSING else refund.state)
-    kind = wish.get("key") or world.keys.for_notice(refund.key_kind if api == refund.api else "public_key")
+    kind = wish.get("key") or world.keys.notice_kind(refund.key_kind if api == refund.api else "public_key")
     seal = Seal(wish.get("signature", "genuine"), wish.get("timestamp_offset", 0), wish.get("serial"), kind)
     if api == "v3":
         times, event = (world.clock.wire(), world.clock.now()), refund_views.v3_event(refund, order, state)
@@ -139,7 +136,7 @@ def _make_refund(world: World, wish: dict[str, Any], refund: Refund, api: str) -
 
 def _make(world: World, wish: dict[str, Any], order: Order | None, api: str) -> Notice:
     facts, changes = _facts(world, wish, order), _changes(wish)
-    kind = wish.get("key") or world.keys.for_notice(order.key_kind if order and api == order.api else "public_key")
+    kind = wish.get("key") or world.keys.notice_kind(order.key_kind if order and api == order.api else "public_key")
     seal = Seal(wish.get("signature", "genuine"), wish.get("timestamp_offset", 0), wish.get("serial"), kind)
     if api == "v3":
         times = (world.clock.wire(), world.clock.now())

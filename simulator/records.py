@@ -21,8 +21,8 @@ log = logging.getLogger("simulator")
 WITHHELD = "(withheld: it bears what looks like real credentials)"
 _MOST_TEXT = 20_000
 _SECRET_PLACES = (
-    re.compile(r"((?:^|[?&])secret=)[^&]*"),
-    re.compile(r'("session_key"\s*:\s*")[^"]*'),
+    re.compile(r"((?:^|[?&])(?:secret|access_token)=)[^&]*"),
+    re.compile(r'("(?:session_key|secret|access_token)"\s*:\s*")[^"]*'),
 )
 
 
@@ -48,7 +48,11 @@ class Records:
         self.exchanges: deque[dict[str, object]] = deque(maxlen=500)
         self.complaints: deque[dict[str, object]] = deque(maxlen=1000)
         self._clock = clock
-        self._secrets = tuple(secrets)
+        self._secrets = list(secrets)
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """These are secret, too; what was secret before remains so."""
+        self._secrets += [secret for secret in secrets if secret not in self._secrets]
 
     def exchange(self, crossed: Exchange) -> None:
         """Remember it, masked."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from simulator import numbers, v2wire
 from simulator.clock import rfc3339, spaced
-from simulator.ledger import ABNORMAL, CLOSED, PROCESSING, SUCCESS, Order, Refund
+from simulator.entities import ABNORMAL, CLOSED, PROCESSING, SUCCESS, Order, Refund
 from simulator.notices import UNCHANGED, Changes, Event, Notice, overlaid
 from simulator.primitives import ecb_encrypt, md5_upper
 from simulator.wire import Seal

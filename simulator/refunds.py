@@ -6,15 +6,16 @@ is PROCESSING again (v2.md 8, v3.md 13). It knows orders and the clock; it must 
 
 from __future__ import annotations
 
-import asyncio
 import enum
-import heapq
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from simulator import numbers
+from simulator.agenda import Agenda
 from simulator.clock import Clock
-from simulator.ledger import ABNORMAL, CLOSED, PROCESSING, REFUND, SUCCESS, Ledger, Order, Refund
+from simulator.entities import ABNORMAL, CLOSED, PROCESSING, REFUND, SUCCESS, Order, Refund
+from simulator.ledger import Ledger
 
 OUTCOMES = (SUCCESS, ABNORMAL, CLOSED)
 _YEAR = 365 * 86400
@@ -78,15 +79,15 @@ class Terms:
 class Refunds:
     """The ledger with its rules of refunds. ``announce`` is told of every refund that came to an end."""
 
-    def __init__(self, ledger: Ledger, clock: Clock, announce: Callable[[Refund], None]) -> None:
+    def __init__(self, ledger: Ledger, clock: Clock, agenda: Agenda, announce: Callable[[Refund], None]) -> None:
         self.terms = Terms()
         self.forced: str | None = None  # by the fault plan: the outcome of a refund that is created now
         self._ledger = ledger
         self._clock = clock
         self._announce = announce
-        self._woken = asyncio.Event()
-        self._due = [(r.due_at, r.out_refund_no) for r in ledger.refunds.values() if r.due_at is not None]
-        heapq.heapify(self._due)
+        self._agenda = agenda
+        for refund in ledger.refunds.values():
+            self._schedule(refund)
 
     def create(self, draft: RefundDraft) -> Refund:
         """A new refund, or the one that was made with this number and content. Raises ``RefundRefused``."""
@@ -130,30 +131,8 @@ class Refunds:
         self._schedule(refund)
         return refund
 
-    def settle(self) -> None:
-        """Let everything happen whose time has come."""
-        while self._due and self._due[0][0] <= self._clock.now():
-            due_at, number = heapq.heappop(self._due)
-            self._finish(self._ledger.refunds[number], due_at)
-
     def pending(self) -> int:
-        return len(self._due)
-
-    def wake(self) -> None:
-        """Time or work has changed."""
-        self._woken.set()
-
-    async def run(self) -> None:
-        """Settle what is due, sleep until the next is; ends by cancellation."""
-        while True:
-            self._woken.clear()
-            self.settle()
-            pause = self._clock.real_seconds_until(self._due[0][0]) if self._due else 3600.0
-            try:
-                async with asyncio.timeout(min(pause, 3600.0)):
-                    await self._woken.wait()
-            except TimeoutError:
-                continue
+        return sum(refund.due_at is not None for refund in self._ledger.refunds.values())
 
     def _check(self, order: Order, draft: RefundDraft) -> None:
         if draft.total_fen != order.amount_fen:
@@ -193,8 +172,8 @@ class Refunds:
         )
 
     def _schedule(self, refund: Refund) -> None:
-        heapq.heappush(self._due, (refund.due_at or 0.0, refund.out_refund_no))
-        self.wake()
+        if refund.due_at is not None:
+            self._agenda.at(refund.due_at, partial(self._finish, refund))
 
     def _finish(self, refund: Refund, moment: float) -> None:
         refund.state, refund.due_at = refund.outcome, None

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from simulator import login, v2, v2bills, v2refunds, v3, v3bills, v3refunds
+from simulator import login, shipping, tokens, v2, v2bills, v2refunds, v3, v3bills, v3refunds
 from simulator.wire import Message, Reply, Seal
 from simulator.world import World
 
@@ -32,10 +32,22 @@ def _v3(method: str, path: str, op: str, operation: v3.Operation) -> Route:
     return Route(re.compile(path), op, (method,), lambda w, m, parts, seal: v3.serve(w, m, operation, parts, seal))
 
 
+def _shipping(path: str, op: str, operation: shipping.Operation) -> Route:
+    pattern = re.compile(f"/wxa/sec/order/{path}")
+    return Route(pattern, op, ("POST",), lambda w, m, _p, _s: shipping.serve(w, m, operation))
+
+
 _NUMBER = "/v3/pay/transactions/out-trade-no/([^/]+)"
 _REFUNDS = "/v3/refund/domestic/refunds"
 ROUTES = (
     Route(re.compile("/sns/jscode2session"), "login", ("GET",), lambda w, m, _p, _s: login.jscode2session(w.logins, m)),
+    Route(
+        re.compile("/cgi-bin/stable_token"), "token", ("POST",), lambda w, m, _p, _s: tokens.stable_token(w.tokens, m)
+    ),
+    Route(re.compile("/cgi-bin/token"), "token", ("GET",), lambda w, m, _p, _s: tokens.plain_token(w.tokens, m)),
+    _shipping("upload_shipping_info", "ship", shipping.upload),
+    _shipping("get_order", "ship_query", shipping.order),
+    _shipping("is_trade_managed", "ship_query", shipping.managed),
     _v2("/pay/unifiedorder", "v2.prepay", v2.prepay),
     _v2("/pay/orderquery", "v2.query", v2.query),
     _v2("/pay/closeorder", "v2.close", v2.close),

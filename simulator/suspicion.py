@@ -14,7 +14,7 @@ _PLACES = (
     ("appid", re.compile(r"\b(wx[0-9a-f]{16})\b")),
     ("mchid", re.compile(r"(?:mch_id>\s*(?:<!\[CDATA\[)?|mchid\"?\s*[:=]\s*\"?)([0-9]{8,10})\b")),
     ("serial", re.compile(r"serial_no=\"([0-9A-Fa-f]{40})\"")),
-    ("secret", re.compile(r"\bsecret=([0-9a-f]{32})\b")),
+    ("secret", re.compile(r"\bsecret(?:=|\"\s*:\s*\")([0-9a-f]{32})\b")),
 )
 
 

@@ -7,11 +7,26 @@ neutral kind; ``v2`` and ``v3`` turn it into their own codes and texts.
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from simulator import numbers
+from simulator.agenda import Agenda
 from simulator.clock import Clock
-from simulator.ledger import CLOSED, NOTPAY, PAYERROR, PREPAY_LIFE, REFUND, SUCCESS, Ledger, Order, Payment
+from simulator.entities import (
+    CLOSED,
+    NOTPAY,
+    PAYERROR,
+    PREPAY_LIFE,
+    REFUND,
+    SUCCESS,
+    USERPAYING,
+    Order,
+    Paying,
+    Payment,
+)
+from simulator.ledger import Ledger
 
 SEVEN_DAYS = 7 * 86400
 _SHORTEST, _LONGEST = 60, 90 * 86400
@@ -20,6 +35,7 @@ _SHORTEST, _LONGEST = 60, 90 * 86400
 class Kind(enum.Enum):
     PAID = "the order is paid"
     CLOSED = "the order is closed"
+    PAYING = "the order is being paid"
     OTHER_CONTENT = "the number was used with other content"
     USED = "the number was used with other content, and is paid"
     UNKNOWN = "no such order"
@@ -57,11 +73,15 @@ class Draft:
 
 
 class Trade:
-    """The ledger with its rules."""
+    """The ledger with its rules. ``announce`` is told of every order that was paid."""
 
-    def __init__(self, ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, clock: Clock, agenda: Agenda, announce: Callable[[Order], object]) -> None:
         self.ledger = ledger
         self.clock = clock
+        self._agenda = agenda
+        self._announce = announce
+        for order in ledger.orders.values():
+            self._schedule(order)
 
     def prepay(self, draft: Draft) -> str:
         """The prepay_id of a new or repeated order (v2.md 4, v3.md 9): a repeat within two hours gets the same one."""
@@ -87,9 +107,9 @@ class Trade:
         return self.find(self.ledger.by_transaction_id.get(transaction_id, ""))
 
     def close(self, out_trade_no: str) -> Order:
-        """Make an order unpayable for ever. Refused when it is paid, closed or unknown."""
+        """Make an order unpayable for ever. Refused when it is paid, being paid, closed or unknown."""
         order = self.find(out_trade_no)
-        _still_open(order)
+        _free(order)
         order.state, order.closed_at = CLOSED, self.clock.now()
         self.ledger.keep(order)
         return order
@@ -97,7 +117,7 @@ class Trade:
     def payable(self, prepay_id: str) -> Order:
         """The order a user would pay with this prepay_id now; refused as WeChat's client would."""
         order = self.find(self.ledger.by_prepay_id.get(prepay_id, ""))
-        _still_open(order)
+        _free(order)
         now = self.clock.now()
         age = order.prepay_age(prepay_id, now)
         if age is None or age > PREPAY_LIFE:
@@ -106,20 +126,50 @@ class Trade:
             raise Refusal(Kind.ORDER_EXPIRED)
         return order
 
-    def pay(self, order: Order, coupon_fen: int = 0) -> Payment:
+    def pay(self, order: Order, coupon_fen: int = 0) -> None:
         """Money moves. ``coupon_fen`` of it is a coupon's, so that the user pays less than the order's amount."""
-        _still_open(order)
-        now = self.clock.now()
-        bank = "CMB_CREDIT" if len(self.ledger.by_transaction_id) % 2 else "OTHERS"
-        order.payment = Payment(numbers.transaction_id(now), now, order.amount_fen - coupon_fen, bank)
-        order.state = SUCCESS
+        _free(order)
+        self._move_money(order, coupon_fen, self.clock.now())
+
+    def pay_later(self, order: Order, paying: Paying) -> None:
+        """The buyer is at it; what comes of it is known later. Nobody else can pay or close the order until then."""
+        _free(order)
+        order.state, order.paying = USERPAYING, paying
         self.ledger.keep(order)
-        return order.payment
+        self._schedule(order)
+
+    def pay_against_the_rules(self, order: Order) -> None:
+        """Money moves whatever the order's state is: WeChat never does this. Refused only if it is paid already."""
+        if order.payment:
+            raise Refusal(Kind.PAID)
+        order.closed_at = order.paying = None
+        self._move_money(order, 0, self.clock.now())
 
     def fail_payment(self, order: Order) -> None:
         """The bank said no; the user may try again (v2.md 6, PAYERROR)."""
         order.state = PAYERROR
         self.ledger.keep(order)
+
+    def _schedule(self, order: Order) -> None:
+        if order.paying:
+            self._agenda.at(order.paying.until, partial(self._settle, order, order.paying))
+
+    def _settle(self, order: Order, paying: Paying, moment: float) -> None:
+        if order.paying is not paying:  # it was paid against the rules meanwhile
+            return
+        order.paying = None
+        if paying.outcome == SUCCESS:
+            self._move_money(order, paying.coupon_fen, moment)
+        else:
+            order.state = NOTPAY
+            self.ledger.keep(order)
+
+    def _move_money(self, order: Order, coupon_fen: int, moment: float) -> None:
+        bank = "CMB_CREDIT" if len(self.ledger.by_transaction_id) % 2 else "OTHERS"
+        order.payment = Payment(numbers.transaction_id(moment), moment, order.amount_fen - coupon_fen, bank)
+        order.state = SUCCESS
+        self.ledger.keep(order)
+        self._announce(order)
 
     def _new(self, draft: Draft) -> Order:
         now = self.clock.now()
@@ -136,3 +186,10 @@ def _still_open(order: Order) -> None:
         raise Refusal(Kind.PAID)
     if order.state == CLOSED:
         raise Refusal(Kind.CLOSED)
+
+
+def _free(order: Order) -> None:
+    """Open, and nobody is paying it at this moment."""
+    _still_open(order)
+    if order.paying:
+        raise Refusal(Kind.PAYING)

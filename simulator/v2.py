@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from simulator import explain_v2, notices, numbers, v2fields, v2wire
 from simulator.clock import from_compact
-from simulator.ledger import CLOSED, NOTPAY, PAYERROR, REFUND, SUCCESS, Order
+from simulator.entities import CLOSED, NOTPAY, PAYERROR, REFUND, SUCCESS, USERPAYING, Order
 from simulator.primitives import Forged
 from simulator.trade import Draft, Kind, Refusal
 from simulator.wire import GENUINE, Diagnosis, Message, Reply, Seal
@@ -23,11 +23,13 @@ Fields = dict[str, str]
 T = TypeVar("T")
 _XML = {"Content-Type": "text/xml; charset=utf-8"}
 _STATE_TEXTS = {
-    SUCCESS: "支付成功", REFUND: "转入退款", NOTPAY: "订单未支付", CLOSED: "订单已关闭", PAYERROR: "支付失败"
+    SUCCESS: "支付成功", REFUND: "转入退款", NOTPAY: "订单未支付", CLOSED: "订单已关闭", PAYERROR: "支付失败",
+    USERPAYING: "用户支付中",
 }  # fmt: skip
 _REFUSALS = {
     Kind.PAID: ("ORDERPAID", "该订单已支付"),
     Kind.CLOSED: ("ORDERCLOSED", "该订单已关闭"),
+    Kind.PAYING: ("TRADE_STATE_ERROR", "订单状态错误，用户支付中"),
     Kind.OTHER_CONTENT: ("INVALID_REQUEST", "201 商户订单号重复"),
     Kind.USED: ("OUT_TRADE_NO_USED", "商户订单号已使用"),
     Kind.UNKNOWN: ("ORDERNOTEXIST", "此交易订单号不存在"),
@@ -81,6 +83,11 @@ def refusal(world: World, code: str, text: str, sign_type: str = "MD5", seal: Se
     return reply
 
 
+def communication_error(text: str) -> Reply:
+    """``return_code=FAIL``: unsigned, and nothing but ``return_msg`` (v2.md 1)."""
+    return Reply(200, dict(_XML), v2wire.write_xml({"return_code": "FAIL", "return_msg": text}), code="FAIL", why=text)
+
+
 def system_error() -> Reply:
     """The unsigned SYSTEMERROR that is seen in the field (v2.md 2.3): its outcome is unknown."""
     fields = {"return_code": "SUCCESS", "result_code": "FAIL", "err_code": "SYSTEMERROR", "err_code_des": "系统错误"}
@@ -113,7 +120,15 @@ def query(world: World, fields: Fields) -> Fields:
         order = _traded(lambda: world.trade.find(fields["out_trade_no"]))
     else:
         raise BusinessRefused("LACK_PARAMS", "缺少参数out_trade_no或transaction_id")
-    return _order_fields(order)
+    return _order_fields(_shown(world, order, fields))
+
+
+def _shown(world: World, order: Order, fields: Fields) -> Order:
+    """Before its payment an order has no transaction_id to be asked by."""
+    shown = world.shown_order(order)
+    if fields.get("transaction_id") and not shown.payment:
+        raise BusinessRefused(*_REFUSALS[Kind.UNKNOWN])
+    return shown
 
 
 def close(world: World, fields: Fields) -> Fields:

@@ -1,14 +1,14 @@
 """API v2's bills as WeChat answers them: the file at once, or XML that says why not (v2.md 10, 11).
 
 The numbers in ``error_code`` are this simulator's choice: no source fixes them. It must not know HTTP servers; what a
-day's books say is ``bills``' business, how they are written ``billfile``'s.
+day's books say is ``bills``' business, how and when they are written ``billfile``'s and ``billmaking``'s.
 """
 
 from __future__ import annotations
 
 from datetime import date
 
-from simulator import billfile, v2, v2fields, v2wire
+from simulator import v2, v2fields, v2wire
 from simulator.billfile import BillFile
 from simulator.bills import BillRefused, NoBill
 from simulator.v2 import Fields, ProtocolRefused
@@ -18,6 +18,10 @@ from simulator.world import World
 
 _XML = {"Content-Type": "text/xml; charset=utf-8"}
 _PROTOCOL = {"SIGNERROR": ("20001", "sign error"), "LACK_PARAMS": ("20003", "missing parameter")}
+_NUMBERS = {
+    "sign error": "20001", "No Bill Exist": "20002", "missing parameter": "20003", "Bill Creating": "20005",
+    "SYSTEMERROR": "20006",
+}  # fmt: skip
 _NO_BILL = {
     NoBill.CREATING: ("20005", "Bill Creating"),
     NoBill.EMPTY: ("20002", "No Bill Exist"),
@@ -35,9 +39,7 @@ def download_bill(world: World, message: Message) -> Reply:
     try:
         fields = v2.admit(world, message)
         v2fields.check(fields, v2fields.DOWNLOAD_BILL)
-        day, bills = _day(world, fields), world.bills
-        lines, form = bills.lines(day), fields.get("bill_type") or "ALL"
-        return _file(billfile.trade(lines, form, bills.plan.columns, bills.appid, bills.mchid), fields)
+        return _file(world.making.trade(_day(fields), fields.get("bill_type") or "ALL"), fields)
     except ProtocolRefused as refused:
         return failure(*_PROTOCOL.get(refused.code, ("20004", "data format error")), refused.diagnosis)
     except FieldRefused as refused_field:
@@ -51,10 +53,7 @@ def download_fund_flow(world: World, message: Message) -> Reply:
     try:
         fields = v2.admit(world, message)
         v2fields.check(fields, v2fields.DOWNLOAD_FUND_FLOW)
-        day = _day(world, fields)
-        if fields["account_type"] != "Basic":
-            raise BillRefused(NoBill.EMPTY)
-        file = billfile.fund_flow(*world.bills.flows(day))
+        file = world.making.fund_flow(_day(fields), fields["account_type"])
         reply = _file(file, fields)
         reply.headers["Digest"] = f"SHA={file.sha1}"
         return reply
@@ -67,15 +66,11 @@ def download_fund_flow(world: World, message: Message) -> Reply:
         return _flow_failure(*_NO_FLOW[refused_bill.why])
 
 
-def _day(world: World, fields: Fields) -> date:
-    day = date.fromisoformat(fields["bill_date"])
-    world.bills.check_day(day)
-    return day
+def _day(fields: Fields) -> date:
+    return date.fromisoformat(fields["bill_date"])
 
 
 def _file(file: BillFile, fields: Fields) -> Reply:
-    if not file.rows:
-        raise BillRefused(NoBill.EMPTY)
     packed = bool(fields.get("tar_type"))
     headers = {"Content-Type": "application/x-gzip" if packed else "text/plain"}
     return Reply(200, headers, b"", "ok", pieces=file.pieces(packed))
@@ -91,6 +86,13 @@ def failure(number: str, text: str, diagnosis: Diagnosis | None = None) -> Reply
     """What downloadbill says instead of a bill: unsigned, without ``result_code``."""
     body = v2wire.write_xml({"return_code": "FAIL", "return_msg": text, "error_code": number})
     return Reply(200, dict(_XML), body, "bad" if diagnosis else "none", number, text, diagnosis)
+
+
+def refused_unread(message: Message, code: str, text: str) -> Reply:
+    """A refusal of either bill before the request was looked at; of a trade bill ``code`` is the text (v2.md 10)."""
+    if message.path.endswith("fundflow"):
+        return _flow_failure(code, text)
+    return failure(_NUMBERS.get(code, "20004"), code)
 
 
 def _flow_failure(code: str, text: str) -> Reply:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 from simulator import refund_views, v2fields
-from simulator.ledger import Order, Refund
+from simulator.entities import Order, Refund
 from simulator.refunds import RefundDraft, RefundRefused, Why
 from simulator.v2 import BusinessRefused, Fields
 from simulator.world import World
@@ -47,7 +47,7 @@ def query(world: World, fields: Fields) -> Fields:
     try:
         if fields.get("refund_id") or fields.get("out_refund_no"):
             found = world.refunds.find(fields.get("out_refund_no", ""), fields.get("refund_id", ""))
-            return refund_views.v2_refunds([found], world.ledger.orders[found.out_trade_no])
+            return refund_views.v2_refunds([world.shown_refund(found)], world.ledger.orders[found.out_trade_no])
         order, refunds = _of_order(world, fields)
     except RefundRefused as refused:
         code, text = _REFUSALS[refused.why]
@@ -55,7 +55,7 @@ def query(world: World, fields: Fields) -> Fields:
     offset = int(fields.get("offset") or 0)
     if offset >= len(refunds):
         raise BusinessRefused("PARAM_ERROR", "offset超出退款笔数")
-    page = refund_views.v2_refunds(refunds[offset : offset + _PAGE], order)
+    page = refund_views.v2_refunds(list(map(world.shown_refund, refunds[offset : offset + _PAGE])), order)
     return {"total_refund_count": str(len(refunds)), **page}
 
 

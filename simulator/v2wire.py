@@ -14,6 +14,7 @@ from simulator.wire import GENUINE, Seal
 
 SIGN_TYPES = ("MD5", "HMAC-SHA256")
 _MAX_ELEMENTS = 200
+_STRANGERS_KEY = "SIMforger" * 4
 
 
 class XmlRefused(Exception):
@@ -157,6 +158,8 @@ def sealed(fields: Mapping[str, str], key: str, sign_type: str, seal: Seal = GEN
     """The fields with their ``sign`` appended, or with what ``seal`` wants instead."""
     if seal.kind == "missing":
         return dict(fields)
+    if seal.kind == "forged":
+        return {**fields, "sign": sign(fields, _STRANGERS_KEY, sign_type)}
     genuine = sign(fields, key, sign_type)
     return {**fields, "sign": genuine if seal.kind == "genuine" else _broken(genuine)}
 

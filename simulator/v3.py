@@ -6,51 +6,33 @@ Every 2xx is signed, also the 204; errors are not. It must not know HTTP servers
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from simulator import explain_v3, notices, numbers, rules, v3fields, v3wire
+from simulator import notices, numbers, rules, v3fields, v3wire
 from simulator.clock import rfc3339
-from simulator.ledger import CLOSED, NOTPAY, PAYERROR, REFUND, SUCCESS, Order
-from simulator.primitives import Forged, rsa_verify
+from simulator.entities import CLOSED, NOTPAY, PAYERROR, REFUND, SUCCESS, USERPAYING, Certificate, Order
 from simulator.trade import Draft, Kind, Refusal
-from simulator.wire import GENUINE, Diagnosis, Message, Reply, Seal
+from simulator.v3auth import admit
+from simulator.v3errors import JSON, Refused, param_error, refusal, request_id
+from simulator.wire import GENUINE, Message, Reply, Seal
 from simulator.world import World
 
-_JSON = {"Content-Type": "application/json; charset=utf-8"}
-_WINDOW = 300
+_FIVE_YEARS = 5 * 365 * 86400
 _STATE_TEXTS = {
-    SUCCESS: "支付成功", REFUND: "订单发生过退款", NOTPAY: "订单未支付", CLOSED: "订单已关闭", PAYERROR: "支付失败"
+    SUCCESS: "支付成功", REFUND: "订单发生过退款", NOTPAY: "订单未支付", CLOSED: "订单已关闭", PAYERROR: "支付失败",
+    USERPAYING: "用户支付中，需要输入密码",
 }  # fmt: skip
 _REFUSALS = {
     Kind.PAID: (400, "ORDERPAID", "该订单已支付"),
     Kind.CLOSED: (400, "ORDER_CLOSED", "该订单已关闭"),
+    Kind.PAYING: (202, "USERPAYING", "用户支付中，需要输入密码"),
     Kind.OTHER_CONTENT: (400, "INVALID_REQUEST", "201 商户订单号重复"),
     Kind.USED: (403, "OUT_TRADE_NO_USED", "商户订单号已使用"),
     Kind.UNKNOWN: (404, "ORDER_NOT_EXIST", "订单不存在"),
 }
-
-
-class Refused(Exception):
-    """An error answer: status, code, message, and the optional ``detail`` object (v3.md 16)."""
-
-    def __init__(
-        self,
-        status: int,
-        code: str,
-        message: str,
-        detail: dict[str, Any] | None = None,
-        diagnosis: Diagnosis | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.detail = detail
-        self.diagnosis = diagnosis
 
 
 @dataclass(frozen=True)
@@ -84,23 +66,18 @@ def serve(world: World, message: Message, operation: Operation, parts: tuple[str
     except Refused as refused:
         return refusal(refused, "ok")
     except Refusal as refused_trade:
-        return refusal(Refused(*_REFUSALS[refused_trade.kind]), "ok")
-    return _signed(world, answer, kind, seal)
+        return refused_signed(world, message, Refused(*_REFUSALS[refused_trade.kind]), seal)
+    body = b"" if answer.value is None else v3wire.dump_json(answer.value)
+    status, headers = (204, {}) if answer.value is None else (200, JSON)
+    return _sealed(world, Reply(status, {**headers, "Request-ID": request_id()}, body, "ok"), kind, seal)
 
 
-def admit(world: World, message: Message, accept: str = "application/json|\\*/\\*") -> None:
-    """Headers as they must be, and a signature that holds; raises ``Refused``. ``accept``: a pattern for the header."""
-    _check_headers(message, accept)
-    _authenticate(world, message)
-
-
-def refusal(refused: Refused, verdict: str = "none") -> Reply:
-    """An error answer, unsigned."""
-    value: dict[str, Any] = {"code": refused.code, "message": refused.message}
-    if refused.detail:
-        value["detail"] = refused.detail
-    body, headers = v3wire.dump_json(value), {**_JSON, "Request-ID": _request_id()}
-    return Reply(refused.status, headers, body, verdict, refused.code, refused.message, refused.diagnosis)
+def refused_signed(world: World, message: Message, refused: Refused, seal: Seal = GENUINE) -> Reply:
+    """A refusal of an authentic request: one with a 2xx, "accepted, not finished", is signed like every other 2xx."""
+    reply = refusal(refused, "ok")
+    if refused.status >= 300:
+        return reply
+    return _sealed(world, reply, world.keys.kind_asked_for(message.headers.get("Wechatpay-Serial", "")), seal)
 
 
 def prepay(world: World, call: Call) -> Answer:
@@ -120,13 +97,16 @@ def prepay(world: World, call: Call) -> Answer:
 def query_by_number(world: World, call: Call) -> Answer:
     """GET /v3/pay/transactions/out-trade-no/{out_trade_no}?mchid="""
     _check_query(world, call.message)
-    return Answer(_transaction(world, world.trade.find(call.parts[0])))
+    return Answer(_transaction(world, world.shown_order(world.trade.find(call.parts[0]))))
 
 
 def query_by_id(world: World, call: Call) -> Answer:
     """GET /v3/pay/transactions/id/{transaction_id}?mchid="""
     _check_query(world, call.message)
-    return Answer(_transaction(world, world.trade.find_paid(call.parts[0])))
+    shown = world.shown_order(world.trade.find_paid(call.parts[0]))
+    if shown.payment is None:
+        raise Refusal(Kind.UNKNOWN)
+    return Answer(_transaction(world, shown))
 
 
 def close(world: World, call: Call) -> Answer:
@@ -142,112 +122,30 @@ def close(world: World, call: Call) -> Answer:
 
 
 def certificates(world: World, _call: Call) -> Answer:
-    """GET /v3/certificates: the platform certificate, encrypted with the APIv3 key (v3.md 6)."""
+    """GET /v3/certificates: every platform certificate, encrypted with the APIv3 key (v3.md 6)."""
     if not world.keys.platform_certificates:
         raise Refused(404, "RESOURCE_NOT_EXISTS", "无可用的平台证书，请在商户平台申请使用微信支付公钥")
-    merchant, now = world.merchant, world.clock.wire()
-    sealed = v3wire.resource(
-        merchant.v3_api_key, "certificate", numbers.text(12), merchant.platform_certificate.encode()
-    )
+    return Answer({"data": [_published(world, certificate) for certificate in world.keys.listed()]})
+
+
+def _published(world: World, certificate: Certificate) -> dict[str, Any]:
+    text = certificate.certificate.encode()
+    sealed = v3wire.resource(world.merchant.v3_api_key, "certificate", numbers.text(12), text)
     del sealed["original_type"]
-    entry = {
-        "serial_no": merchant.platform_serial_no,
-        "effective_time": rfc3339(now - 86400),
-        "expire_time": rfc3339(now + 5 * 365 * 86400 - 86400),
+    return {
+        "serial_no": certificate.serial_no,
+        "effective_time": rfc3339(certificate.effective_at),
+        "expire_time": rfc3339(certificate.effective_at + _FIVE_YEARS),
         "encrypt_certificate": sealed,
     }
-    return Answer({"data": [entry]})
-
-
-def _check_headers(message: Message, pattern: str) -> None:
-    """A product string, an Accept that takes what comes, a JSON body (v3.md 1)."""
-    if not message.headers.get("User-Agent", "").strip():
-        raise param_error("header", "User-Agent", "Http头缺少User-Agent", None)
-    accept = message.headers.get("Accept", "")
-    if not re.search(pattern, accept):
-        raise param_error("header", "Accept", "Http头Accept必须包含application/json", None)
-    content_type = message.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if message.method == "POST" and content_type != "application/json":
-        raise param_error("header", "Content-Type", "Http头Content-Type必须是application/json", None)
 
 
 def _key_kind(world: World, message: Message) -> str:
     """Which of WeChat's keys the request names; one that WeChat does not have is a wrong setting."""
     serial = message.headers.get("Wechatpay-Serial", "")
-    if serial not in ("", world.merchant.public_key_id, world.merchant.platform_serial_no):
+    if serial and not world.keys.knows(serial):
         raise param_error("header", "Wechatpay-Serial", "Http头Wechatpay-Serial错误：无此公钥ID或平台证书序列号", None)
     return world.keys.kind_asked_for(serial)
-
-
-def _authenticate(world: World, message: Message) -> None:
-    """The whole of v3.md 3: scheme, items, merchant, serial, clock, and the signature over the raw bytes."""
-    try:
-        items = v3wire.parse_authorization(message.headers.get("Authorization", ""))
-    except v3wire.HeaderRefused as refused:
-        raise _sign_error(
-            "Http头Authorization值格式错误，请参考《微信支付商户REST API签名规则》", str(refused)
-        ) from refused
-    if items["mchid"] != world.merchant.mchid:
-        raise Refused(400, "MCH_NOT_EXISTS", "商户号不存在")
-    _check_clock(items["timestamp"], world.clock.wire())
-    if not re.fullmatch(r"[!-~]{1,32}", items["nonce_str"]):
-        raise _sign_error("Http头Authorization中的nonce_str长度或字符错误", "nonce_str must be 1 to 32 characters")
-    if items["serial_no"] != world.merchant.merchant_serial_no:
-        cause = "unknown merchant certificate serial number"
-        if items["serial_no"].upper() == world.merchant.merchant_serial_no:
-            cause = "the serial number must be in upper case"
-        elif items["serial_no"] in (world.merchant.platform_serial_no, world.merchant.public_key_id):
-            cause = "wrong serial: this one names WeChat's key; Authorization needs the merchant certificate's"
-        raise _sign_error("商户证书序列号有误。请使用签名私钥匹配的证书序列号", cause, "serial_no")
-    _check_signature(world, message, items)
-
-
-def _check_clock(timestamp: str, now: int) -> None:
-    message = "Http头Authorization中的timestamp与发起请求的时间不得超过5分钟"
-    if not re.fullmatch(r"[0-9]{1,16}", timestamp):
-        raise _sign_error(message, "timestamp must be decimal digits", "timestamp")
-    behind = now - int(timestamp)
-    if abs(behind) > _WINDOW:
-        cause = f"the clock is {abs(behind)} s {'behind' if behind > 0 else 'ahead'}; the limit is {_WINDOW} s"
-        if abs(now - int(timestamp) // 1000) <= _WINDOW:
-            cause = "timestamp in milliseconds: it must be in seconds"
-        raise _sign_error(message, cause, "timestamp")
-
-
-def _check_signature(world: World, message: Message, items: dict[str, str]) -> None:
-    host = message.headers.get("Host", "")
-    signed = explain_v3.Request(message.method, message.url, items["timestamp"], items["nonce_str"], message.body, host)
-    text = signed.text()
-    try:
-        rsa_verify(world.merchant.verifying_key, text, items["signature"])
-    except Forged as forged:
-        refused = _sign_error("错误的签名，验签失败", "sign not match")
-        refused.detail = (refused.detail or {}) | {"sign_information": _sign_information(message, text)}
-        refused.diagnosis = explain_v3.explain_request(world.merchant.verifying_key, signed, items["signature"])
-        raise refused from forged
-
-
-def _sign_information(message: Message, text: bytes) -> dict[str, object]:
-    shown = text.decode("utf-8", "backslashreplace")
-    return {
-        "method": message.method,
-        "url": message.url,
-        "truncated_sign_message": shown[:400],
-        "sign_message_length": len(text),
-    }
-
-
-def _sign_error(message: str, cause: str, field: str = "signature") -> Refused:
-    detail = {"detail": {"issue": cause}, "field": field, "location": "authorization"}
-    return Refused(401, "SIGN_ERROR", message, detail, Diagnosis(cause, ""))
-
-
-def param_error(location: str, field: str, message: str, value: object, issue: str = "") -> Refused:
-    """400 PARAM_ERROR with its place (v3.md 16)."""
-    detail = {"location": location, "field": field, "issue": issue or message}
-    if value is not None:
-        detail["value"] = value  # type: ignore[assignment]
-    return Refused(400, "PARAM_ERROR", message, detail)
 
 
 def body_of(message: Message, table: v3fields.Object) -> dict[str, Any]:
@@ -324,13 +222,8 @@ def _transaction(world: World, order: Order) -> dict[str, Any]:
     }
 
 
-def _signed(world: World, answer: Answer, kind: str, seal: Seal) -> Reply:
-    body = b"" if answer.value is None else v3wire.dump_json(answer.value)
-    key, serial = world.keys.named(kind)
-    signature = v3wire.signature_headers(key, serial, world.clock.wire(), numbers.text(32), body, seal)
-    status, headers = (204, {}) if answer.value is None else (200, _JSON)
-    return Reply(status, {**headers, "Request-ID": _request_id(), **signature}, body, "ok")
-
-
-def _request_id() -> str:
-    return "08" + numbers.text(38, "0123456789ABCDEF") + "-0"
+def _sealed(world: World, reply: Reply, kind: str, seal: Seal) -> Reply:
+    key, serial = world.keys.for_answer(kind)
+    key = world.keys.stranger if seal.kind == "forged" else key
+    reply.headers |= v3wire.signature_headers(key, serial, world.clock.wire(), numbers.text(32), reply.body, seal)
+    return reply

@@ -1,18 +1,22 @@
 """API v3's bills as WeChat answers them: hash and address first, then the file without a signature (v3.md 14).
 
-It must not know HTTP servers; what a day's books say is ``bills``' business, how they are written ``billfile``'s.
+It must not know HTTP servers; what a day's books say is ``bills``' business, how and when they are written
+``billfile``'s and ``billmaking``'s.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import date
 from urllib.parse import parse_qsl
 
-from simulator import billfile, v3
+from simulator import billfile
 from simulator.billfile import BillFile
 from simulator.bills import BillRefused, NoBill
-from simulator.v3 import Answer, Call, Refused, param_error
+from simulator.v3 import Answer, Call
+from simulator.v3auth import admit
+from simulator.v3errors import Refused, param_error, refusal
 from simulator.wire import Message, Reply
 from simulator.world import World
 
@@ -28,31 +32,26 @@ _REFUSALS = {
 def trade_bill(world: World, call: Call) -> Answer:
     """GET /v3/bill/tradebill?bill_date=&bill_type=&tar_type="""
     asked = _asked(call.message, "bill_type")
-    day = _day(world, asked["bill_date"])
-    bills = world.bills
-    form = asked.get("bill_type", "ALL")
-    file = billfile.trade(bills.lines(day), form, bills.plan.columns, bills.appid, bills.mchid)
-    return _handed_out(world, call.message, file, asked)
+    day, form = _day(asked["bill_date"]), asked.get("bill_type", "ALL")
+    return _handed_out(world, call.message, lambda: world.making.trade(day, form), asked)
 
 
 def fund_flow_bill(world: World, call: Call) -> Answer:
-    """GET /v3/bill/fundflowbill?bill_date=&account_type=&tar_type=; only the basic account ever moves here."""
+    """GET /v3/bill/fundflowbill?bill_date=&account_type=&tar_type="""
     asked = _asked(call.message, "account_type")
-    day = _day(world, asked["bill_date"])
-    if asked.get("account_type", "BASIC") != "BASIC":
-        raise Refused(*_REFUSALS[NoBill.EMPTY])
-    return _handed_out(world, call.message, billfile.fund_flow(*world.bills.flows(day)), asked)
+    day, account = _day(asked["bill_date"]), asked.get("account_type", "BASIC")
+    return _handed_out(world, call.message, lambda: world.making.fund_flow(day, account), asked)
 
 
 def download(world: World, message: Message) -> Reply:
     """GET download_url, signed over its path and query as handed out; the answer bears no signature."""
     try:
-        v3.admit(world, message, accept=".")
+        admit(world, message, accept=".")
     except Refused as refused:
-        return v3.refusal(refused, "bad" if refused.status == 401 else "none")
+        return refusal(refused, "bad" if refused.status == 401 else "none")
     link = world.links.find(message.query)
     if link is None:
-        return v3.refusal(Refused(400, "INVALID_REQUEST", "账单下载链接不存在或已过期，请重新申请"), "ok")
+        return refusal(Refused(400, "INVALID_REQUEST", "账单下载链接不存在或已过期，请重新申请"), "ok")
     kind = "application/x-gzip" if link.packed else "text/plain"
     headers = {"Content-Type": kind} | ({} if link.packed else {"Content-Length": str(link.file.size)})
     return Reply(200, headers, b"", "ok", pieces=link.file.pieces(link.packed))
@@ -72,20 +71,18 @@ def _asked(message: Message, kind: str) -> dict[str, str]:
     return asked
 
 
-def _day(world: World, text: str) -> date:
+def _day(text: str) -> date:
     try:
-        day = date.fromisoformat(text)
-        world.bills.check_day(day)
+        return date.fromisoformat(text)
     except ValueError as error:
         raise param_error("query", "bill_date", "没有这一天", None) from error
+
+
+def _handed_out(world: World, message: Message, make: Callable[[], BillFile], asked: dict[str, str]) -> Answer:
+    try:
+        file = make()
     except BillRefused as refused:
         raise Refused(*_REFUSALS[refused.why]) from refused
-    return day
-
-
-def _handed_out(world: World, message: Message, file: BillFile, asked: dict[str, str]) -> Answer:
-    if not file.rows:
-        raise Refused(*_REFUSALS[NoBill.EMPTY])
     link = world.links.new(file, "tar_type" in asked)
     host = message.headers.get("Host", "")
     scheme = "https" if host.rpartition(":")[2] == world.secapi_url.rpartition(":")[2] else "http"

@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from simulator import refund_views, v3fields, v3wire
-from simulator.ledger import Refund
+from simulator.entities import Refund
 from simulator.primitives import Forged, oaep_decrypt
 from simulator.refunds import RefundDraft, RefundRefused, Why
-from simulator.v3 import Answer, Call, Refused, body_of, ordered, param_error
+from simulator.v3 import Answer, Call, body_of, ordered
+from simulator.v3errors import Refused, param_error
 from simulator.world import World
 
 _REFUSALS = {
@@ -48,7 +49,7 @@ def query(world: World, call: Call) -> Answer:
     """GET /v3/refund/domestic/refunds/{out_refund_no}, without a query string."""
     if call.message.query:
         raise param_error("query", "", "有未定义的参数", None)
-    return _shown(world, _found(world, out_refund_no=call.parts[0]))
+    return _shown(world, world.shown_refund(_found(world, out_refund_no=call.parts[0])))
 
 
 def send_elsewhere(world: World, call: Call) -> Answer:
@@ -57,7 +58,7 @@ def send_elsewhere(world: World, call: Call) -> Answer:
         raise param_error("header", "Wechatpay-Serial", "Http头缺少Wechatpay-Serial", None)
     body = body_of(call.message, v3fields.ABNORMAL_REFUND)
     if body["type"] == "USER_BANK_CARD":
-        _check_card(world, body, call.key_kind)
+        _check_card(world, body, call.message.headers.get("Wechatpay-Serial", ""))
     found = _found(world, refund_id=call.parts[0])
     if found.out_refund_no != body["out_refund_no"]:
         raise param_error("body", "/out_refund_no", "out_refund_no与refund_id不匹配", None)
@@ -67,12 +68,12 @@ def send_elsewhere(world: World, call: Call) -> Answer:
         raise Refused(*_REFUSALS[refused.why]) from refused
 
 
-def _check_card(world: World, body: dict[str, Any], key_kind: str) -> None:
+def _check_card(world: World, body: dict[str, Any], serial: str) -> None:
     """A card needs its bank, its number and a name, the last two encrypted with the key that the header names."""
     for name in ("bank_type", "bank_account", "real_name"):
         if name not in body:
             raise param_error("body", f"/{name}", "退款至用户银行卡时必填", None)
-    key, _ = world.keys.named(key_kind)
+    key = world.keys.opening(serial)
     for name in ("bank_account", "real_name"):
         try:
             oaep_decrypt(key, body[name]).decode("utf-8")

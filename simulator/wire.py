@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-SealKind = Literal["genuine", "missing", "broken", "signtest"]
+PAGE = {"Content-Type": "text/html"}  # what front servers answer in
+SealKind = Literal["genuine", "missing", "broken", "signtest", "forged"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,22 +8,29 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from simulator import merchant as merchants
-from simulator import notices, refund_views
+from simulator import notices, pretence, refund_views
+from simulator.agenda import Agenda
+from simulator.billmaking import Making
 from simulator.bills import Bills
 from simulator.clock import Clock
 from simulator.courier import Courier
-from simulator.faults import Faults
+from simulator.entities import Delivery, Order, Refund
+from simulator.faults import REFUND_OUTCOMES, Faults
 from simulator.files import private_directory
 from simulator.keys import Keys
-from simulator.ledger import Delivery, Ledger, Order, Refund
+from simulator.ledger import Ledger
 from simulator.links import Links
 from simulator.login import Logins
 from simulator.notices import Changes, Notice
 from simulator.records import Records
 from simulator.refunds import Refunds
+from simulator.shipments import Shipments
+from simulator.tokens import Tokens
 from simulator.trade import Trade
 from simulator.wire import Seal
 
@@ -33,25 +40,53 @@ class World:
 
     def __init__(self, data: Path | None = None, time_scale: float = 1.0, allow_remote: bool = False) -> None:
         folder = private_directory(data) if data is not None else None
-        self.merchant = merchants.load(folder / "merchant.json" if folder else None)
+        self._merchant_file = folder / "merchant.json" if folder else None
+        self.merchant = merchants.load(self._merchant_file)
         self.ledger = Ledger(folder / "ledger.jsonl" if folder else None)
         self.clock = Clock(time_scale, self.ledger.clock_offset)
-        self.trade = Trade(self.ledger, self.clock)
-        self.keys = Keys(self.merchant)
+        self.agenda = Agenda(self.clock)
+        self.trade = Trade(self.ledger, self.clock, self.agenda, self.notify)
+        self.keys = Keys(self.merchant, self.ledger, self.clock)
         self.faults = Faults()
         self.records = Records(self.clock, self.merchant.secrets)
         self.logins = Logins(self.merchant, self.ledger, self.clock)
+        self.tokens = Tokens(self.merchant, self.clock)
+        self.shipments = Shipments(self.ledger, self.clock)
         self.courier = Courier(self.ledger, self.clock, self.faults, self.records, self._write, allow_remote)
-        self.refunds = Refunds(self.ledger, self.clock, self._notify_refund)
+        self.refunds = Refunds(self.ledger, self.clock, self.agenda, self._notify_refund)
         self.bills = Bills(self.ledger, self.clock, self.merchant.appid, self.merchant.mchid)
+        self.making = Making(self.bills)
         self.links = Links(self.clock)
         self.secapi_url = ""  # known once it listens
+        self.pretended = ""  # the fault whose pretence queries show at this moment
         self._turns: Counter[str] = Counter()
 
     def turn(self, kind: str) -> int:
         """Counts up: what WeChat does "now and then" is done at every second or third turn, the same in each run."""
         self._turns[kind] += 1
         return self._turns[kind]
+
+    def change_keys(self, changed: dict[str, str | None]) -> None:
+        """The merchant sets new API keys; the old ones die at once, also for notifications that are under way."""
+        self.merchant.change_keys(changed)
+        self.records.hide(self.merchant.secrets)
+        if self._merchant_file is not None:
+            merchants.keep(self._merchant_file, self.merchant)
+
+    @contextmanager
+    def under(self, fault: str) -> Iterator[None]:
+        """While an operation is done with this fault: what queries pretend, what a new refund will come to."""
+        self.pretended, self.refunds.forced = fault, REFUND_OUTCOMES.get(fault)
+        try:
+            yield
+        finally:
+            self.pretended, self.refunds.forced = "", None
+
+    def shown_order(self, order: Order) -> Order:
+        return pretence.order(order, self.pretended)
+
+    def shown_refund(self, refund: Refund) -> Refund:
+        return pretence.refund(refund, self.pretended)
 
     def notify(self, order: Order) -> Delivery:
         """Tell the merchant that the order is paid, now and on the schedule."""
@@ -63,12 +98,12 @@ class World:
         """Everything that happens by time alone; ends by cancellation."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.courier.run())
-            group.create_task(self.refunds.run())
+            group.create_task(self.agenda.run())
 
     def time_moved(self) -> None:
         """The clock was set on: what is due happens now."""
-        self.refunds.settle()
-        self.refunds.wake()
+        self.agenda.settle()
+        self.agenda.wake()
         self.courier.wake()
 
     async def close(self) -> None:
@@ -100,7 +135,7 @@ class World:
         if order.api == "v2":
             named = now_and_then and order.scheme != "MD5"
             return notices.v2_notice(facts, self.merchant.v2_api_key, order.scheme, seal, named)
-        kind = seal.key or self.keys.for_notice(order.key_kind)
+        kind = seal.key or self.keys.notice_kind(order.key_kind)
         sealed = Seal(seal.kind, seal.offset, seal.serial, kind)
         changes = self._future() if now_and_then else notices.UNCHANGED
         return notices.v3_notice(delivery.id, facts, self.merchant, self.keys, sealed, self._times(), changes)
@@ -109,7 +144,7 @@ class World:
         refund = self.ledger.refunds[delivery.out_refund_no]
         if delivery.api == "v2":
             return refund_views.v2_notice(refund, order, delivery.event, self.merchant.v2_api_key, seal)
-        kind = seal.key or self.keys.for_notice(refund.key_kind)
+        kind = seal.key or self.keys.notice_kind(refund.key_kind)
         sealed = Seal(seal.kind, seal.offset, seal.serial, kind)
         changes = self._future() if self.turn("notice refund") % 2 == 0 else notices.UNCHANGED
         event = refund_views.v3_event(refund, order, delivery.event)

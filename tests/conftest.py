@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import APIS, Api, MariaDb, Server, Simulator, Tables, broken_invariants
+from tests.databases import MariaDb, Tables, broken_invariants
+from tests.harness import APIS, Api, Server, Simulator
 
 
 def lacking(what: str) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.harness import APIS, Server, Simulator, Tables, broken_invariants, eventually
+from tests.databases import Tables, broken_invariants
+from tests.harness import APIS, Server, Simulator
+from tests.processes import eventually
 
 
 class Fleet:

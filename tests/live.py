@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.harness import ROOT, Api, Simulator
+from tests.harness import Api, Simulator
+from tests.processes import ROOT
 
 NOWHERE = "http://127.0.0.1:9"  # the discard port: nobody answers there
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.harness import Buyer, Server, Simulator, Tables
+from tests.databases import Tables
+from tests.harness import Buyer, Server, Simulator
 from tests.wire import Answer, Header, request
 
 SILENCE = [{"op": "notify*", "fault": "drop"}]  # no notification of the schedule leaves

@@ -8,8 +8,9 @@ from typing import Any
 
 import httpx
 
+from tests.databases import Tables
 from tests.fleet import Fleet
-from tests.harness import V3, Buyer, Server, Tables
+from tests.harness import V3, Buyer, Server
 
 GOOD = {"product_id": "latte", "quantity": 1}
 OWN = "/api/orders"

@@ -15,10 +15,11 @@ TYPES: dict[str, tuple[type, ...]] = {
     "array": (list,),
     "string": (str,),
     "integer": (int,),
+    "boolean": (bool,),
     "null": (type(None),),
 }
 KNOWN = {"type", "required", "properties", "items", "enum", "const", "minimum", "maximum", "format", "pattern"}
-KNOWN |= {"minLength", "maxLength", "minItems", "maxItems", "description", "title", "additionalProperties"}
+KNOWN |= {"minLength", "maxLength", "minItems", "maxItems", "description", "title", "additionalProperties", "default"}
 
 
 def problems(value: Any, schema: dict[str, Any], document: dict[str, Any], at: str = "$") -> Iterator[str]:

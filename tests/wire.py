@@ -51,11 +51,11 @@ def send_all(ports: Sequence[int], requests: Sequence[bytes], connections: int =
 async def _send_all(ports: Sequence[int], requests: Sequence[bytes], connections: int) -> list[Answer]:
     answers = [CUT] * len(requests)
     left = iter(range(len(requests)))
-    lanes = [_Lane(ports[i % len(ports)]) for i in range(connections)]
+    lanes = [Lane(ports[i % len(ports)]) for i in range(connections)]
     for first in range(0, connections, 100):  # a listening socket queues 128 connections
         await asyncio.gather(*(lane.open() for lane in lanes[first : first + 100]))
 
-    async def work(lane: _Lane) -> None:
+    async def work(lane: Lane) -> None:
         for index in left:
             answers[index] = await lane.ask(requests[index])
         await lane.close()
@@ -64,7 +64,7 @@ async def _send_all(ports: Sequence[int], requests: Sequence[bytes], connections
     return answers
 
 
-class _Lane:
+class Lane:
     """One connection, opened again if the server has closed it."""
 
     def __init__(self, port: int) -> None:
@@ -72,6 +72,11 @@ class _Lane:
 
     async def open(self) -> None:
         self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
+
+    @property
+    def closed(self) -> bool:
+        """By the server, meanwhile."""
+        return self._reader.at_eof()
 
     async def close(self) -> None:
         self._writer.close()

@@ -1,5 +1,5 @@
-"""Plants every fault of ``protocol_faults`` and ``refund_faults`` in a copy of the adapters, one at a time; each must
-turn a test red.
+"""Plants every fault of ``protocol_faults``, ``refund_faults``, ``shipping_faults`` and ``service_faults`` in a copy of
+the adapters and services, one at a time; each must turn a test red.
 
 Run it with ``make mutants``. It copies what it needs to a temporary folder and changes nothing here. A fault counts as
 killed only if tests ran and failed (pytest's exit status 1): a copy that does not even import proves nothing.
@@ -29,14 +29,17 @@ sys.dont_write_bytecode = True
 import cryptography.x509  # noqa: E402, F401  (loaded for the children)
 import hypothesis  # noqa: E402, F401
 import pydantic  # noqa: E402, F401
-import pytest  # noqa: E402
+import pytest  # noqa: E402  (after the path)
 import tornado.curl_httpclient  # noqa: E402, F401
 import xmltodict  # noqa: E402, F401
 
-from tools import protocol_faults, refund_faults  # noqa: E402
-from tools.protocol_faults import Fault  # noqa: E402
+from tools import protocol_faults, refund_faults, service_faults, shipping_faults  # noqa: E402  (after the path)
+from tools.protocol_faults import Fault  # noqa: E402  (after the path)
 
-COPIED = ("adapters", "tests/adapters", "tests/vectors", "tests/__init__.py", "pyproject.toml")
+COPIED = (
+    "adapters", "models", "services", "tests/adapters", "tests/unit", "tests/vectors", "tests/__init__.py",
+    "pyproject.toml",
+)  # fmt: skip
 TESTS = (
     "v2_vectors",
     "v3_vectors",
@@ -48,10 +51,11 @@ TESTS = (
     "v3_codec",
     "adapters_pure",
 )
-FILES = {**protocol_faults.FILES, **refund_faults.FILES}
-FAULTS = [*protocol_faults.FAULTS, *refund_faults.FAULTS]
+OTHERS = (refund_faults, shipping_faults, service_faults)  # with tests of their own
+FILES = {**protocol_faults.FILES, **{short: path for part in OTHERS for short, path in part.FILES.items()}}
+FAULTS = [*protocol_faults.FAULTS, *(fault for part in OTHERS for fault in part.FAULTS)]
 OPTIONS = ("-x", "-q", "--tb=no", "--assert=plain")
-SECONDS = 120  # for one run of the tests; a fault that makes them hang is red as well
+SECONDS = 300  # for one run of the tests; a fault that makes them hang is red as well
 
 # Fewer examples than the suite itself draws, and the same ones every time.
 CONFTEST = """
@@ -66,8 +70,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("only", nargs="?", default="", help="plant only faults whose file or text has this in it")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--share", type=int, default=1, help="plant one in so many")
+    parser.add_argument("--turn", type=int, default=0, help="which: the next turn plants others")
     arguments = parser.parse_args()
     chosen = [fault for fault in FAULTS if arguments.only in f"{FILES[fault.file]} {fault.why}"]
+    chosen = chosen[arguments.turn % arguments.share :: arguments.share]
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         children = multiprocessing.get_context("fork").Pool(arguments.jobs, maxtasksperchild=1)
@@ -99,7 +106,7 @@ def judge(parent: str, fault: Fault | None) -> str:
 
 
 def copy(folder: Path) -> None:
-    """The codecs and their tests, alone: what needs a simulator, a server or a database stays behind."""
+    """Codecs, services and their tests, alone: what needs a simulator, a server or a database server stays behind."""
     for name in COPIED:
         source, target = ROOT / name, folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -125,8 +132,8 @@ def plant(path: Path, fault: Fault) -> bool:
 def tests_for(fault: Fault | None) -> tuple[str, ...]:
     """The tests that must notice it; all of them where there is nothing to notice."""
     if fault is None:
-        return tuple(dict.fromkeys([*TESTS, *refund_faults.TESTS]))
-    return refund_faults.TESTS if fault in refund_faults.FAULTS else TESTS
+        return tuple(dict.fromkeys([*TESTS, *(name for part in OTHERS for name in part.TESTS)]))
+    return next((part.TESTS for part in OTHERS if fault in part.FAULTS), TESTS)
 
 
 def run_tests(folder: Path, tests: tuple[str, ...]) -> str:
@@ -139,7 +146,8 @@ def run_tests(folder: Path, tests: tuple[str, ...]) -> str:
     signal.signal(signal.SIGALRM, _too_long)
     signal.alarm(SECONDS)
     try:
-        status = pytest.main([*OPTIONS, *(f"tests/adapters/test_{name}.py" for name in tests)])
+        paths = [str(path) for name in tests for path in Path().glob(f"tests/*/test_{name}.py")]
+        status = pytest.main([*OPTIONS, *paths])
     finally:
         signal.alarm(0)
     verdicts = {int(pytest.ExitCode.OK): "survived", int(pytest.ExitCode.TESTS_FAILED): "killed"}

@@ -17,6 +17,7 @@ FILES = {
     "v3r": "adapters/wechat_v3/reports.py",
     "v3a": "adapters/wechat_v3/answers.py",
     "keys": "adapters/wechat_v3/platform_keys.py",
+    "words": "adapters/wechat_words.py",
 }
 
 
@@ -111,8 +112,6 @@ V2_MESSAGES = [
     Fault("v2", "amounts in any script", '_FEN = re.compile(r"[1-9][0-9]{0,9}")', r'_FEN = re.compile(r"[^\W0]\d{0,9}")'),
     Fault("v2", "amounts of any length", '_FEN = re.compile(r"[1-9][0-9]{0,9}")', '_FEN = re.compile(r"[1-9][0-9]*")'),
     Fault("v2", "amounts in yuan", "return int(fields[name])", "return int(fields[name]) * 100"),
-    Fault("v2", "words of any length", 'if not re.fullmatch(r"[!-~]+", value) or len(value) > limit:',
-          'if not re.fullmatch(r"[!-~]+", value):'),
     Fault("v2", "Beijing is UTC", "BEIJING = timezone(timedelta(hours=8))  # fixed, whatever zone this machine is in",
           "BEIJING = timezone(timedelta(hours=0))"),
     Fault("v2", "times of payment in milliseconds", _V2_EPOCH, _V2_EPOCH.replace("())", "() * 1000)")),
@@ -137,7 +136,7 @@ V2_MESSAGES = [
 ]  # fmt: skip
 
 _V2_TOTAL = 'amount_fen=codec.fen(fields, "total_fee") if paid or fields.get("total_fee") else None,'
-_V2_FEE_TYPE = 'currency=codec.word(fields, "fee_type", 16) if fields.get("fee_type") else "CNY",'
+_V2_FEE_TYPE = 'currency=word(fields, "fee_type", 16) if fields.get("fee_type") else "CNY",'
 _V2_HINT = (
     'return Notification(f"v2r:{_digest(fields)}", "refund", _refund_report(fields, "notification", signed=False))'
 )
@@ -146,13 +145,6 @@ V2_MEANING = [
     Fault("v2r", "amount after coupons", _V2_TOTAL, _V2_TOTAL.replace('fields, "total_fee"', 'fields, "cash_fee"')),
     Fault("v2r", "amount of settlement", _V2_TOTAL, _V2_TOTAL.replace('fields, "total_fee"', 'fields, "settlement_total_fee"')),
     Fault("v2r", "currency assumed", _V2_FEE_TYPE, 'currency="CNY",'),
-    Fault("v2r", "REFUND taken for unpaid", '"REFUND": TradeStatus.PAID,', '"REFUND": TradeStatus.OPEN,'),
-    Fault("v2r", "NOTPAY closes", '"NOTPAY": TradeStatus.OPEN,', '"NOTPAY": TradeStatus.CLOSED,'),
-    Fault("v2r", "USERPAYING pays", '"USERPAYING": TradeStatus.OPEN,', '"USERPAYING": TradeStatus.PAID,'),
-    Fault("v2r", "PAYERROR closes", '"PAYERROR": TradeStatus.OPEN,', '"PAYERROR": TradeStatus.CLOSED,'),
-    Fault("v2r", "REVOKED stays open", '"REVOKED": TradeStatus.CLOSED,', '"REVOKED": TradeStatus.OPEN,'),
-    Fault("v2r", "unseen states are open", "status = STATUS.get(trade_state, TradeStatus.UNSEEN)",
-          "status = STATUS.get(trade_state, TradeStatus.OPEN)"),
     Fault("v2r", "a signed failure pays", 'if fields.get("result_code") != "SUCCESS":', 'if fields.get("return_code") != "SUCCESS":'),
     Fault("v2r", "refund notices are evidence", _V2_HINT, _V2_HINT.replace("False", "True")),
     Fault("v2r", "refunds of the whole order", 'amount_fen=codec.fen(fields, "refund_fee"),', 'amount_fen=codec.fen(fields, "total_fee"),'),
@@ -265,23 +257,15 @@ V3_MESSAGES = [
     Fault("v3", "0 is an amount", _V3_FEN, _V3_FEN.replace("1 <=", "0 <=")),
     Fault("v3", "the zone of a time ignored", _V3_EPOCH, _V3_EPOCH.replace("match[2]", '"+00:00"')),
     Fault("v3", "times in milliseconds", _V3_EPOCH, _V3_EPOCH.replace("())", "() * 1000)")),
-    Fault("v3", "words of any length", 'if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value) or len(value) > limit:',
-          'if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value):'),
 ]  # fmt: skip
 
 _V3_TOTAL = 'amount_fen=codec.fen(amount, "total") if paid or "total" in amount else None,'
-_V3_CURRENCY = 'currency=codec.word(amount, "currency", 16) if "currency" in amount else "CNY",'
+_V3_CURRENCY = 'currency=word(amount, "currency", 16) if "currency" in amount else "CNY",'
 _V3_PAYMENT = 'if envelope.original_type == "transaction" and envelope.event_type == "TRANSACTION.SUCCESS":'
 
 V3_MEANING = [
     Fault("v3r", "amount after coupons", _V3_TOTAL, _V3_TOTAL.replace('(amount, "total")', '(amount, "payer_total")')),
     Fault("v3r", "currency assumed", _V3_CURRENCY, 'currency="CNY",'),
-    Fault("v3r", "REFUND taken for unpaid", '"REFUND": TradeStatus.PAID,', '"REFUND": TradeStatus.OPEN,'),
-    Fault("v3r", "NOTPAY closes", '"NOTPAY": TradeStatus.OPEN,', '"NOTPAY": TradeStatus.CLOSED,'),
-    Fault("v3r", "ACCEPT pays", '"ACCEPT": TradeStatus.OPEN,', '"ACCEPT": TradeStatus.PAID,'),
-    Fault("v3r", "CLOSED stays open", '"CLOSED": TradeStatus.CLOSED,', '"CLOSED": TradeStatus.OPEN,'),
-    Fault("v3r", "unseen states pay", "status = STATUS.get(trade_state, TradeStatus.UNSEEN)",
-          "status = STATUS.get(trade_state, TradeStatus.PAID)"),
     Fault("v3r", "routed by event alone", _V3_PAYMENT, 'if envelope.event_type == "TRANSACTION.SUCCESS":'),
     Fault("v3r", "routed by object alone", _V3_PAYMENT, 'if envelope.original_type == "transaction":'),
     Fault("v3r", "refunds of the whole order", 'amount_fen=codec.fen(codec.part(refund, "amount"), "refund"),',
@@ -302,4 +286,21 @@ V3_MEANING = [
           "return MappingProxyType(self._public_key or valid)"),
 ]  # fmt: skip
 
-FAULTS = [*V2_SIGNATURE, *V2_MESSAGES, *V2_MEANING, *V3_SIGNATURE, *V3_MESSAGES, *V3_MEANING]
+_UNSEEN = "return TRADE_STATES.get(trade_state, TradeStatus.UNSEEN)"
+_WORD = 'if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value) or len(value) > limit:'
+
+WORDS = [
+    Fault("words", "REFUND taken for unpaid", '"REFUND": TradeStatus.PAID,', '"REFUND": TradeStatus.OPEN,'),
+    Fault("words", "NOTPAY closes", '"NOTPAY": TradeStatus.OPEN,', '"NOTPAY": TradeStatus.CLOSED,'),
+    Fault("words", "USERPAYING pays", '"USERPAYING": TradeStatus.OPEN,', '"USERPAYING": TradeStatus.PAID,'),
+    Fault("words", "PAYERROR closes", '"PAYERROR": TradeStatus.OPEN,', '"PAYERROR": TradeStatus.CLOSED,'),
+    Fault("words", "ACCEPT pays", '"ACCEPT": TradeStatus.OPEN,', '"ACCEPT": TradeStatus.PAID,'),
+    Fault("words", "CLOSED stays open", '"CLOSED": TradeStatus.CLOSED,', '"CLOSED": TradeStatus.OPEN,'),
+    Fault("words", "REVOKED stays open", '"REVOKED": TradeStatus.CLOSED,', '"REVOKED": TradeStatus.OPEN,'),
+    Fault("words", "unseen states are open", _UNSEEN, _UNSEEN.replace("UNSEEN", "OPEN")),
+    Fault("words", "unseen states pay", _UNSEEN, _UNSEEN.replace("UNSEEN", "PAID")),
+    Fault("words", "words of any length", _WORD, _WORD.replace(" or len(value) > limit", "")),
+    Fault("words", "words of any characters", _WORD, _WORD.replace('[!-~]+', '(?s:.+)')),
+]  # fmt: skip
+
+FAULTS = [*V2_SIGNATURE, *V2_MESSAGES, *V2_MEANING, *V3_SIGNATURE, *V3_MESSAGES, *V3_MEANING, *WORDS]

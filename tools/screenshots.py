@@ -56,7 +56,7 @@ PICTURES: list[tuple[str, Scene, dict[str, object]]] = [
 
 
 def take(browser: Browser, server: Server, name: str, scene: Scene, look: dict[str, object]) -> Path:
-    shop = ShopPage(browser, server.url, **look)  # type: ignore[arg-type]
+    shop = ShopPage(browser, server.url, **look)
     expect(shop.at("product-latte")).to_be_visible()
     shop.evaluate("document.body.style.background = 'var(--page)'")  # a flat ground makes small files
     scene(shop)

@@ -1,4 +1,4 @@
-"""The calls of API v2: order, query, close, refund, bill, and what comes back (v2.md 4 to 10, 12).
+"""The calls of API v2: order, query, close, refund, bills, and what comes back (v2.md 4 to 12).
 
 Decides nothing about money: it sends what was composed, believes what verifies, and names every failure by what the
 caller may do next. It keeps no state.
@@ -10,12 +10,14 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 from adapters import bill
 from adapters.base import (
     Attempt,
     Bill,
+    BillKind,
     Check,
     CloseResult,
     Notification,
@@ -26,13 +28,24 @@ from adapters.base import (
     Reply,
     TradeReport,
 )
-from adapters.errors import ConfigError, Conflict, NotFound, NotSent, OutcomeUnknown, PaymentError, Rejected, Throttled
-from adapters.judging import believing, confirmed, ours, plain
+from adapters.errors import (
+    ConfigError,
+    Conflict,
+    NotFound,
+    NotSent,
+    OutcomeUnknown,
+    PaymentError,
+    Rejected,
+    Throttled,
+    Unsupported,
+)
+from adapters.judging import believing, confirmed, ours, plain, with_either
 from adapters.text import fit, tidy
 from adapters.transport import ClientCert, Response, Transport
 from adapters.wechat_v2 import answers, codec, reports
 from adapters.wechat_v2.codec import Fields
 from adapters.wechat_v2.config import WechatV2Config
+from adapters.wechat_words import word
 
 HEADERS = {"Content-Type": "text/xml; charset=utf-8", "Accept": "text/xml"}
 
@@ -52,6 +65,8 @@ class WechatV2:
             raise ConfigError("WECHAT_V2_API_KEY is missing")
         self.appid = config.appid
         self.mchid = config.mchid
+        certified = bool(config.cert_file and config.key_file)
+        self.bill_kinds: frozenset[BillKind] = frozenset({"trade", "fund"} if certified else {"trade"})
         self._config = config
         self._transport = transport
         self._now = now
@@ -60,6 +75,12 @@ class WechatV2:
     @property
     def _key(self) -> str:
         return self._config.api_key.get_secret_value()
+
+    @property
+    def _keys(self) -> list[str]:
+        """What WeChat may sign and encrypt with; we sign with the first alone."""
+        other = self._config.other_api_key
+        return [self._key, other.get_secret_value()] if other else [self._key]
 
     def compose(self, attempt: Attempt) -> PrepayRequest:
         """The parameters of unifiedorder (v2.md 4) as canonical JSON, without nonce and signature."""
@@ -86,7 +107,7 @@ class WechatV2:
         parameters: dict[str, str] = json.loads(request.parameters)
         fields = await self._call("/pay/unifiedorder", parameters)
         with believing():
-            return Prepay(codec.word(fields, "prepay_id", 64), request.scheme)
+            return Prepay(word(fields, "prepay_id", 64), request.scheme)
 
     def client_payment(self, prepay: Prepay, now: int) -> dict[str, str]:
         """Signed with the scheme of the order, whatever the settings say today (v2.md 5)."""
@@ -127,10 +148,7 @@ class WechatV2:
     async def refund(self, parameters: str) -> RefundReport:
         """v2.md 8, over mutual TLS. NotSent without a client certificate: the refund waits for the operator."""
         asked: dict[str, str] = json.loads(parameters)
-        number = asked["out_refund_no"]
-        if not (self._config.cert_file and self._config.key_file):
-            raise NotSent("v2 refunds need WECHAT_V2_CERT_FILE and WECHAT_V2_KEY_FILE")
-        certificate = ClientCert(self._config.cert_file, self._config.key_file, self._config.ca_certs)
+        number, certificate = asked["out_refund_no"], self._certificate()
         try:
             fields = await self._call("/secapi/pay/refund", asked, answers.REFUND, certificate)
             with believing():
@@ -145,26 +163,45 @@ class WechatV2:
         with believing():
             return reports.refund_queried(fields, out_refund_no)
 
-    async def download_bill(self, day: str, folder: Path) -> Bill:
-        """v2.md 10. The answer is the bill itself, unsigned; its totals say whether it is whole."""
+    async def resolve_abnormal(self, refund_id: str, out_refund_no: str) -> RefundReport:  # noqa: ARG002 - the interface's
+        """v2.md 8 and 9 know no such call."""
+        raise Unsupported("API v2 has no call for an abnormal refund")
+
+    async def download_bill(self, day: str, kind: BillKind, folder: Path) -> Bill:
+        """v2.md 10, 11. The answer is the bill itself, unsigned; its totals, and a fund-flow bill's digest, say whether
+        it is whole. Fund-flow bills go over mutual TLS: NotSent without a client certificate."""
         named = date.fromisoformat(day)
-        asked = self._about(bill_date=named.strftime("%Y%m%d"), bill_type="ALL", tar_type="GZIP")
-        target = folder / f"{self.name}-{named.isoformat()}.bill"
-        response = await self._transport.download(
-            "POST", self._url("/pay/downloadbill"), headers=HEADERS, body=self._signed(asked), target=target
-        )
+        target = folder / f"{self.name}-{kind}-{named.isoformat()}.bill"
+        fetch = self._fetch_fund_bill if kind == "fund" else self._fetch_trade_bill
+        response = await fetch(named.strftime("%Y%m%d"), target)
         _judge_status(response)
         try:
             _judge_bill(target)
         except NotFound:
             return bill.empty()
-        return await asyncio.to_thread(bill.read, target)
+        with believing():
+            sha1 = codec.bill_digest(response.headers) if kind == "fund" else None
+        return await asyncio.to_thread(bill.read, target, kind, sha1)
 
-    def parse_notification(self, headers: Mapping[str, str], body: bytes, now: int) -> Notification:  # noqa: ARG002
+    async def _fetch_trade_bill(self, day: str, target: Path) -> Response:
+        asked = self._about(bill_date=day, bill_type="ALL", tar_type="GZIP")
+        return await self._transport.download(
+            "POST", self._url("/pay/downloadbill"), headers=HEADERS, body=self._signed(asked), target=target
+        )
+
+    async def _fetch_fund_bill(self, day: str, target: Path) -> Response:
+        certificate, url = self._certificate(), self._url("/pay/downloadfundflow", self._config.secapi_url)
+        asked = self._about(bill_date=day, account_type="Basic", tar_type="GZIP")
+        body = self._signed({**asked, "sign_type": codec.HMAC_SHA256})  # no other is taken here
+        return await self._transport.download(
+            "POST", url, headers=HEADERS, body=body, client_cert=certificate, target=target
+        )
+
+    def parse_notification(self, headers: Mapping[str, str], body: bytes, now: int) -> Notification:  # noqa: ARG002 - the interface's
         """Payment (signed) or refund (encrypted only). v2 signs neither headers nor a time, so both go unread."""
         if codec.is_refund_notice(body):
-            return reports.refund_notified(codec.read_refund_notice(body, self._key))
-        return reports.notified(codec.read_notification(body, self._key))
+            return reports.refund_notified(with_either(self._keys, partial(codec.read_refund_notice, body)))
+        return reports.notified(with_either(self._keys, partial(codec.read_notification, body)))
 
     def acknowledge(self, error: str | None = None) -> Reply:
         """HTTP 200 always; the XML decides (v2.md 12.3)."""
@@ -185,6 +222,11 @@ class WechatV2:
         return [Check("wechat_v2 api", False, f"an order that never was is {report.trade_state}")]
 
     # --- one call ---
+
+    def _certificate(self) -> ClientCert:
+        if not (self._config.cert_file and self._config.key_file):
+            raise NotSent("this call of API v2 needs WECHAT_V2_CERT_FILE and WECHAT_V2_KEY_FILE")
+        return ClientCert(self._config.cert_file, self._config.key_file, self._config.ca_certs)
 
     def _about(self, **parameters: str) -> dict[str, str]:
         """With who we are, and how we sign today."""
@@ -214,7 +256,7 @@ class WechatV2:
     def _judge(self, response: Response, asked: Fields, table: answers.Table) -> Fields:
         _judge_status(response)
         with believing():
-            fields = codec.read_answer(response.body, self._key, asked["sign_type"])
+            fields = with_either(self._keys, lambda key: codec.read_answer(response.body, key, asked["sign_type"]))
         for name in ("appid", "mch_id"):
             if fields.get(name) != asked[name]:
                 raise OutcomeUnknown(f"an answer about another {name}")
@@ -234,11 +276,11 @@ def _judge_status(response: Response) -> None:
 
 
 def _judge_bill(target: Path) -> None:
-    """Raises what downloadbill failed with, if that is what came instead of a bill."""
+    """Raises what the call failed with, if that is what came instead of a bill."""
     with target.open("rb") as file, believing():
         failure = codec.read_bill_failure(file.read(codec.MAX_XML))
     if failure is not None:
-        raise answers.bill_refusal(failure.get("return_msg", ""), failure.get("error_code", ""))
+        raise answers.bill_refusal(failure)
 
 
 def _canonical(parameters: Fields) -> str:

@@ -1,6 +1,6 @@
 """What API v2 says no with: every documented ``err_code`` of every operation, and what the caller may do.
 
-Only codes of answers whose signature held get here. Sources: v2.md 4, 6 to 9; money.md part 1, F9.
+Only codes of answers whose signature held get here. Sources: v2.md 4, 6 to 11; money.md part 1, F9.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from adapters.errors import Conflict, NotFound, NotReady, OutcomeUnknown, PaymentError, Rejected, Throttled
 from adapters.judging import plain
 from adapters.text import tidy
+from adapters.wechat_v2.codec import Fields
 
 Table = Mapping[str, type[PaymentError]]
 
@@ -106,8 +107,19 @@ BILL: Table = {
     "uncompressgziperror": OutcomeUnknown,
 }
 
+# downloadfundflow says no in ``err_code`` (v2.md 11).
+FUND_BILL: Table = {
+    "NO_BILL_EXIST": NotFound,  # nothing moved that day
+    "BILL_CREATING": NotReady,
+    "PARAM_ERROR": Rejected,
+    "SYSTEMERROR": OutcomeUnknown,
+}
 
-def bill_refusal(message: str, code: str) -> PaymentError:
-    """The error for downloadbill's unsigned ``return_code=FAIL``."""
+
+def bill_refusal(failure: Fields) -> PaymentError:
+    """The error for what came, unsigned, instead of a bill of either kind."""
+    if code := failure.get("err_code"):
+        return refusal(code, failure.get("err_code_des", ""), FUND_BILL)
+    message = failure.get("return_msg", "")
     letters = "".join(char for char in message.lower() if char.isalpha())
-    return BILL.get(letters, OutcomeUnknown)(tidy(message), code=tidy(code, 64))
+    return BILL.get(letters, OutcomeUnknown)(tidy(message), code=tidy(failure.get("error_code", ""), 64))

@@ -38,6 +38,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FEN = re.compile(r"[1-9][0-9]{0,9}")
 _COMPACT_TIME = re.compile(r"2[0-9]{13}")
 _SPACED_TIME = re.compile(r"2[0-9]{3}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
+_DIGEST = re.compile(r"SHA=([0-9A-Fa-f]{40})")
 _UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")  # no XML, or (CR) changed by every reader
 
 
@@ -137,12 +138,21 @@ def read_notification(body: bytes, api_key: str) -> Signed:
 
 
 def read_bill_failure(head: bytes) -> Fields | None:
-    """What downloadbill's answer says if it begins like XML, after an optional BOM; None if it is a bill (v2.md 10).
+    """What an answer says if it begins like XML, after an optional BOM; None if it is a bill (v2.md 10, 11).
 
-    A failure has neither ``sign`` nor ``result_code``, and its number is called ``error_code``. Raises BadSignature.
+    A failure is unsigned; downloadbill's has no ``result_code``, and calls its number ``error_code``. Raises
+    BadSignature.
     """
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     return _parse_flat(text, "xml") if text.startswith(b"<") else None
+
+
+def bill_digest(headers: Mapping[str, str]) -> str:
+    """The hex SHA-1 of a fund-flow bill, ``Digest: SHA=...`` (v2.md 11). Malformed if there is none."""
+    found = _DIGEST.fullmatch(headers.get("Digest", ""))
+    if found is None:
+        raise Malformed("a fund-flow bill without a SHA-1 digest")
+    return found[1]
 
 
 def is_refund_notice(body: bytes) -> bool:
@@ -184,14 +194,6 @@ def fen(fields: Fields, name: str) -> int:
     if not _FEN.fullmatch(fields.get(name, "")):
         raise Malformed(f"{name} is not an amount")
     return int(fields[name])
-
-
-def word(fields: Fields, name: str, limit: int) -> str:
-    """A number or code of 1 to ``limit`` visible ASCII characters. Malformed otherwise."""
-    value = fields.get(name, "")
-    if not re.fullmatch(r"[!-~]+", value) or len(value) > limit:
-        raise Malformed(f"{name} is missing or not of its form")
-    return value
 
 
 def epoch(text: str) -> int:

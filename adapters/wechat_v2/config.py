@@ -23,3 +23,4 @@ class WechatV2Config:
     key_file: str | None = None  # apiclient_key.pem
     secapi_url: str | None = None  # where mutual TLS is spoken, if not at base_url
     ca_certs: str | None = None  # PEM file of the authorities to trust there instead of the system's
+    other_api_key: SecretStr | None = None  # accepted as well, while one key takes the other's place; signs nothing

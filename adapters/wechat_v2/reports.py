@@ -8,19 +8,9 @@ from adapters.base import Notification, RefundReport, RefundStatus, Source, Trad
 from adapters.errors import Malformed
 from adapters.wechat_v2 import codec
 from adapters.wechat_v2.codec import Fields, Signed
+from adapters.wechat_words import trade_status, word
 
 NAME = "wechat_v2"
-
-STATUS = {
-    "SUCCESS": TradeStatus.PAID,
-    "REFUND": TradeStatus.PAID,
-    "NOTPAY": TradeStatus.OPEN,
-    "USERPAYING": TradeStatus.OPEN,
-    "PAYERROR": TradeStatus.OPEN,
-    "ACCEPT": TradeStatus.OPEN,
-    "CLOSED": TradeStatus.CLOSED,
-    "REVOKED": TradeStatus.CLOSED,
-}
 
 REFUND_STATUS = {
     "PROCESSING": RefundStatus.PROCESSING,
@@ -36,20 +26,20 @@ def trade_report(fields: Fields, trade_state: str, scheme: str, source: Source) 
     Raises Malformed if a paid order lacks its transaction id, amount or time. Without ``fee_type`` the currency is CNY,
     the default of v2.md 4.
     """
-    status = STATUS.get(trade_state, TradeStatus.UNSEEN)
+    status = trade_status(trade_state)
     paid = status is TradeStatus.PAID
     return TradeReport(
         source=source,
         adapter=NAME,
-        out_trade_no=codec.word(fields, "out_trade_no", 32),
+        out_trade_no=word(fields, "out_trade_no", 32),
         status=status,
         trade_state=trade_state,
-        appid=codec.word(fields, "appid", 32),
-        mchid=codec.word(fields, "mch_id", 32),
-        provider_transaction_id=codec.word(fields, "transaction_id", 32) if paid else None,
+        appid=word(fields, "appid", 32),
+        mchid=word(fields, "mch_id", 32),
+        provider_transaction_id=word(fields, "transaction_id", 32) if paid else None,
         amount_fen=codec.fen(fields, "total_fee") if paid or fields.get("total_fee") else None,
-        currency=codec.word(fields, "fee_type", 16) if fields.get("fee_type") else "CNY",
-        openid=codec.word(fields, "openid", 128) if fields.get("openid") else None,
+        currency=word(fields, "fee_type", 16) if fields.get("fee_type") else "CNY",
+        openid=word(fields, "openid", 128) if fields.get("openid") else None,
         paid_at=codec.epoch(fields.get("time_end", "")) if paid else None,
         scheme=scheme,
         refunded=trade_state == "REFUND",
@@ -58,7 +48,7 @@ def trade_report(fields: Fields, trade_state: str, scheme: str, source: Source) 
 
 def queried(fields: Fields, scheme: str) -> TradeReport:
     """The answer of orderquery: ``trade_state`` alone says what became of the order."""
-    return trade_report(fields, codec.word(fields, "trade_state", 32), scheme, "query")
+    return trade_report(fields, word(fields, "trade_state", 32), scheme, "query")
 
 
 def notified(signed: Signed) -> Notification:
@@ -101,10 +91,10 @@ def _refund_report(fields: Fields, source: Source, *, signed: bool) -> RefundRep
     return RefundReport(
         source=source,
         adapter=NAME,
-        out_trade_no=codec.word(fields, "out_trade_no", 32),
-        provider_transaction_id=codec.word(fields, "transaction_id", 32),
-        out_refund_no=codec.word(fields, "out_refund_no", 64),
-        provider_refund_id=codec.word(fields, "refund_id", 32),
+        out_trade_no=word(fields, "out_trade_no", 32),
+        provider_transaction_id=word(fields, "transaction_id", 32),
+        out_refund_no=word(fields, "out_refund_no", 64),
+        provider_refund_id=word(fields, "refund_id", 32),
         amount_fen=codec.fen(fields, "refund_fee"),
         status=status,
         signed=signed,

@@ -1,4 +1,4 @@
-"""The calls of API v3: JSAPI order, query, close, refund, bill, and what comes back (v3.md 3 to 16).
+"""The calls of API v3: JSAPI order, query, close, refund, bills, and what comes back (v3.md 3 to 16).
 
 Decides nothing about money: it sends what was composed, believes what verifies, and names every failure by what the
 caller may do next. Its only state is the platform keys.
@@ -11,16 +11,15 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta, timezone
-from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote, urlsplit
-
-from pydantic import SecretBytes
 
 from adapters import bill
 from adapters.base import (
     Attempt,
     Bill,
+    BillKind,
     Check,
     CloseResult,
     Notification,
@@ -33,19 +32,24 @@ from adapters.base import (
     TradeStatus,
 )
 from adapters.errors import ConfigError, Conflict, Malformed, NotFound, OutcomeUnknown, PaymentError, Rejected
-from adapters.judging import believing, confirmed, ours, plain
+from adapters.judging import believing, confirmed, ours, plain, with_either
 from adapters.text import fit, tidy
 from adapters.transport import Response, Transport
-from adapters.wechat_v3 import answers, codec, reports
+from adapters.wechat_v3 import answers, checks, codec, reports
 from adapters.wechat_v3.codec import Object
-from adapters.wechat_v3.config import WechatV3Config, api_key, merchant_key, wechat_public_key
+from adapters.wechat_v3.config import WechatV3Config, api_keys, merchant_key, wechat_public_key
 from adapters.wechat_v3.platform_keys import PlatformKeys
+from adapters.wechat_words import word
 
 BEIJING = timezone(timedelta(hours=8))
-ALARMING_SKEW = 60  # seconds between WeChat's clock and ours (money.md F60); from 300 on nothing verifies
-SOON = 30 * 86_400
 MAX_ERROR = 65_536  # bytes of an error answer to a download that are worth reading
 REFUNDS = "/v3/refund/domestic/refunds"
+BILLS: Mapping[BillKind, str] = {
+    "trade": "/v3/bill/tradebill?bill_date={}&bill_type=ALL&tar_type=GZIP",
+    "fund": "/v3/bill/fundflowbill?bill_date={}&account_type=BASIC&tar_type=GZIP",
+}
+
+REFUSED = {"signature": 401, "unavailable": 503}  # what a notification is told, by our reason
 
 
 class WechatV3:
@@ -56,6 +60,7 @@ class WechatV3:
 
     name = reports.NAME
     close_wait_seconds = 0  # v3.md 12 asks for none
+    bill_kinds = frozenset(BILLS)
 
     def __init__(
         self, config: WechatV3Config, transport: Transport, *, now: Callable[[], float], nonce: Callable[[], str]
@@ -68,7 +73,7 @@ class WechatV3:
         self._origin, self._base_path = f"{base.scheme}://{base.netloc}", base.path
         self._serial_no = config.serial_no
         self._public_key_id = config.public_key_id
-        self._api_key = SecretBytes(api_key(config))
+        self._secrets = api_keys(config)
         self._private_key = merchant_key(config)
         self._keys = PlatformKeys(wechat_public_key(config))
         self._transport = transport
@@ -95,7 +100,7 @@ class WechatV3:
         response = await self._send("POST", "/v3/pay/transactions/jsapi", request.parameters.encode())
         answer = self._judge(response, 200)
         with believing():
-            return Prepay(codec.word(answer, "prepay_id", 64), "RSA")
+            return Prepay(word(answer, "prepay_id", 64), "RSA")
 
     def client_payment(self, prepay: Prepay, now: int) -> dict[str, str]:
         """v3.md 10."""
@@ -154,10 +159,7 @@ class WechatV3:
         return report
 
     async def resolve_abnormal(self, refund_id: str, out_refund_no: str) -> RefundReport:
-        """Send the money of an ABNORMAL refund to the merchant's own bank card, who owes it to the payer (v3.md 13.3).
-
-        Rejected means that the refund is as it was. (To another card of the payer's would take card data.)
-        """
+        """v3.md 13.3. To another card of the payer's would take card data, which we do not hold."""
         body = _json({"out_refund_no": out_refund_no, "type": "MERCHANT_BANK_CARD"}).encode()
         target = f"{REFUNDS}/{quote(refund_id, safe='')}/apply-abnormal-refund"
         serial = self._public_key_id or self._keys.newest(int(self._now()))  # required here (v3.md 13.3)
@@ -166,19 +168,18 @@ class WechatV3:
             raise OutcomeUnknown("an answer about another refund")
         return report
 
-    async def download_bill(self, day: str, folder: Path) -> Bill:
+    async def download_bill(self, day: str, kind: BillKind, folder: Path) -> Bill:
         """v3.md 14. A signed answer tells where the file is and its digest; the file itself is not signed."""
         named = date.fromisoformat(day).isoformat()
         try:
-            response = await self._send("GET", f"/v3/bill/tradebill?bill_date={named}&bill_type=ALL&tar_type=GZIP")
-            answer = self._judge(response, 200, answers.BILL)
+            answer = self._judge(await self._send("GET", BILLS[kind].format(named)), 200, answers.BILL)
         except NotFound:
             return bill.empty()
         with believing():
-            sha1, url = codec.sha1(answer), codec.word(answer, "download_url", 2048)
-        target = folder / f"{self.name}-{named}.bill"
+            sha1, url = codec.sha1(answer), word(answer, "download_url", 2048)
+        target = folder / f"{self.name}-{kind}-{named}.bill"
         await self._download(url, target)
-        return await asyncio.to_thread(bill.read, target, sha1)
+        return await asyncio.to_thread(bill.read, target, kind, sha1)
 
     async def _download(self, url: str, target: Path) -> None:
         """Our signature goes with it, so to nobody but WeChat. Path and query are signed as WeChat wrote them."""
@@ -193,14 +194,14 @@ class WechatV3:
 
     def parse_notification(self, headers: Mapping[str, str], body: bytes, now: int) -> Notification:
         """Verified over the body as received, then opened. ``now`` in epoch seconds."""
-        key = self._api_key.get_secret_value()
-        return reports.notified(codec.read_notification(headers, body, self._keys.at(now), now, key))
+        read = partial(codec.read_notification, headers, body, self._keys.at(now), now)
+        return reports.notified(with_either(self._api_keys, read))
 
     def acknowledge(self, error: str | None = None) -> Reply:
-        """The HTTP status decides (v3.md 15.3): 204; 401 if the reason speaks of a signature, else 500."""
+        """The HTTP status decides (v3.md 15.3): 204; for a reason without a status of its own, 500."""
         if error is None:
             return Reply(204, "application/json", b"")
-        status = 401 if "signature" in error.lower() else 500
+        status = REFUSED.get(error, 500)
         return Reply(status, "application/json", _json({"code": "FAIL", "message": tidy(error, 100)}).encode())
 
     async def refresh_keys(self) -> None:
@@ -215,21 +216,25 @@ class WechatV3:
                 return
             raise error
         now = int(self._now())
-        keys, key = self._keys.at(now), self._api_key.get_secret_value()
+        read = partial(codec.read_certificates, response.headers, response.body, self._keys.at(now), now)
         with believing():
-            found = codec.read_certificates(response.headers, response.body, keys, now, key)
+            found = with_either(self._api_keys, read)
         self._keys.replace(found, now)
 
     async def self_check(self) -> list[Check]:
         """Fetch the certificates, then ask about a number that never was; both change nothing at WeChat."""
-        checks = [await self._check_keys()]
+        keys = await self._check_keys()
         try:
             response = await self._send("GET", self._order(f"CHECK{self._nonce()}"[:32], query=True))
         except PaymentError as error:
-            return [*checks, Check("wechat_v3 api", False, f"{type(error).__name__}: {error}")]
-        return [*checks, self._check_api(response), self._check_clock(response)]
+            return [keys, Check("wechat_v3 api", False, f"{type(error).__name__}: {error}")]
+        return [keys, self._check_api(response), checks.of_clock(response, self._now())]
 
     # --- one call ---
+
+    @property
+    def _api_keys(self) -> list[bytes]:
+        return [key.get_secret_value() for key in self._secrets]
 
     def _order(self, out_trade_no: str, *, query: bool = False) -> str:
         path = f"/v3/pay/transactions/out-trade-no/{quote(out_trade_no, safe='')}"
@@ -273,19 +278,12 @@ class WechatV3:
             raise OutcomeUnknown(f"HTTP {response.status}")
         return answer
 
-    # --- self_check ---
-
     async def _check_keys(self) -> Check:
         try:
             await self.refresh_keys()
         except PaymentError as error:
             return Check("wechat_v3 keys", False, f"{type(error).__name__}: {error}")
-        now = int(self._now())
-        held = len(self._keys.at(now))
-        ends = max((each.expires_at for each in self._keys.certificates.values()), default=0)
-        if not self._public_key_id and ends - now < SOON:
-            return Check("wechat_v3 keys", False, "every platform certificate expires within 30 days or is expired")
-        return Check("wechat_v3 keys", held > 0, f"{held} verification key(s)")
+        return checks.of_keys(self._keys, int(self._now()), public=bool(self._public_key_id))
 
     def _check_api(self, response: Response) -> Check:
         try:
@@ -295,14 +293,6 @@ class WechatV3:
         except PaymentError as error:
             return Check("wechat_v3 api", False, f"{type(error).__name__}: {error}")
         return Check("wechat_v3 api", False, "an order that never was is known there")
-
-    def _check_clock(self, response: Response) -> Check:
-        try:
-            theirs = parsedate_to_datetime(response.headers["Date"]).timestamp()
-        except (KeyError, ValueError, TypeError):
-            return Check("wechat_v3 clock", False, "the answer has no usable Date header to compare our clock with")
-        skew = round(self._now() - theirs)
-        return Check("wechat_v3 clock", abs(skew) <= ALARMING_SKEW, f"our clock is {skew:+d} s from WeChat's; keep NTP")
 
 
 def _json(value: object) -> str:

@@ -90,6 +90,8 @@ REFUND_QUERY: Table = {
     "INVALID_REQUEST": (400, OutcomeUnknown),
     "SIGN_ERROR": (401, OutcomeUnknown),
     "NO_AUTH": (403, OutcomeUnknown),
+    "NOT_ENOUGH": (403, OutcomeUnknown),
+    "USER_ACCOUNT_ABNORMAL": (403, OutcomeUnknown),
     "MCH_NOT_EXISTS": (404, OutcomeUnknown),
 }
 

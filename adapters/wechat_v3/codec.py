@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from adapters.errors import BadSignature, Malformed, SignatureProbe
+from adapters.wechat_words import word
 
 SCHEME = "WECHATPAY2-SHA256-RSA2048"
 CIPHER = "AEAD_AES_256_GCM"
@@ -258,14 +259,6 @@ def _object(value: object) -> Object:
 def part(fields: Object, name: str) -> Object:
     """A nested object; empty if it is absent. Malformed if it is something else."""
     return _object(fields.get(name, {}))
-
-
-def word(fields: Object, name: str, limit: int) -> str:
-    """A number or code of 1 to ``limit`` visible ASCII characters. Malformed otherwise."""
-    value = fields.get(name)
-    if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value) or len(value) > limit:
-        raise Malformed(f"{name} is missing or not of its form")
-    return value
 
 
 def fen(fields: Object, name: str) -> int:

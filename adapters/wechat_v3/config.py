@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
-from pydantic import SecretStr
+from pydantic import SecretBytes, SecretStr
 
 from adapters.errors import ConfigError
 
@@ -24,6 +24,7 @@ class WechatV3Config:
     public_key: str | None = None  # WeChat Pay's
     public_key_id: str | None = None  # PUB_KEY_ID_...
     base_url: str = "https://api.mch.weixin.qq.com"
+    other_api_key: SecretStr | None = None  # accepted as well, while one key takes the other's place
 
 
 def merchant_key(config: WechatV3Config) -> RSAPrivateKey:
@@ -52,9 +53,11 @@ def wechat_public_key(config: WechatV3Config) -> dict[str, RSAPublicKey]:
     return {config.public_key_id: key}
 
 
-def api_key(config: WechatV3Config) -> bytes:
-    """Raises ConfigError."""
-    key = config.api_key.get_secret_value().encode()
-    if len(key) != 32:
-        raise ConfigError(f"WECHAT_V3_API_KEY must be 32 bytes; this one has {len(key)}")
-    return key
+def api_keys(config: WechatV3Config) -> tuple[SecretBytes, ...]:
+    """One, or two during a change-over. Raises ConfigError."""
+    named = {"WECHAT_V3_API_KEY": config.api_key, "WECHAT_V3_API_KEY_OTHER": config.other_api_key}
+    keys = {name: key.get_secret_value().encode() for name, key in named.items() if key is not None}
+    for name, key in keys.items():
+        if len(key) != 32:
+            raise ConfigError(f"{name} must be 32 bytes; this one has {len(key)}")
+    return tuple(SecretBytes(key) for key in keys.values())

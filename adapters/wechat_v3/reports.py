@@ -6,19 +6,9 @@ from adapters.base import Notification, RefundReport, RefundStatus, Source, Trad
 from adapters.errors import Malformed
 from adapters.wechat_v3 import codec
 from adapters.wechat_v3.codec import Envelope, Object
+from adapters.wechat_words import trade_status, word
 
 NAME = "wechat_v3"
-
-STATUS = {
-    "SUCCESS": TradeStatus.PAID,
-    "REFUND": TradeStatus.PAID,
-    "NOTPAY": TradeStatus.OPEN,
-    "USERPAYING": TradeStatus.OPEN,
-    "PAYERROR": TradeStatus.OPEN,
-    "ACCEPT": TradeStatus.OPEN,
-    "CLOSED": TradeStatus.CLOSED,
-    "REVOKED": TradeStatus.CLOSED,
-}
 
 
 def trade_report(trade: Object, source: Source) -> TradeReport:
@@ -27,22 +17,22 @@ def trade_report(trade: Object, source: Source) -> TradeReport:
     Raises Malformed if a paid order lacks its transaction id, amount or time. Without ``amount.currency`` the currency
     is CNY: the field is optional when ordering, with that default (v3.md 9), and one that is stated is always compared.
     """
-    trade_state = codec.word(trade, "trade_state", 32)
-    status = STATUS.get(trade_state, TradeStatus.UNSEEN)
+    trade_state = word(trade, "trade_state", 32)
+    status = trade_status(trade_state)
     paid = status is TradeStatus.PAID
     amount, payer = codec.part(trade, "amount"), codec.part(trade, "payer")
     return TradeReport(
         source=source,
         adapter=NAME,
-        out_trade_no=codec.word(trade, "out_trade_no", 32),
+        out_trade_no=word(trade, "out_trade_no", 32),
         status=status,
         trade_state=trade_state,
-        appid=codec.word(trade, "appid", 32),
-        mchid=codec.word(trade, "mchid", 32),
-        provider_transaction_id=codec.word(trade, "transaction_id", 32) if paid else None,
+        appid=word(trade, "appid", 32),
+        mchid=word(trade, "mchid", 32),
+        provider_transaction_id=word(trade, "transaction_id", 32) if paid else None,
         amount_fen=codec.fen(amount, "total") if paid or "total" in amount else None,
-        currency=codec.word(amount, "currency", 16) if "currency" in amount else "CNY",
-        openid=codec.word(payer, "openid", 128) if "openid" in payer else None,
+        currency=word(amount, "currency", 16) if "currency" in amount else "CNY",
+        openid=word(payer, "openid", 128) if "openid" in payer else None,
         paid_at=codec.epoch(trade, "success_time") if paid else None,
         scheme="RSA",
         refunded=trade_state == "REFUND",
@@ -55,14 +45,14 @@ def refund_answer(refund: Object) -> RefundReport:
 
 
 def _refund_report(refund: Object, state: str, source: Source) -> RefundReport:
-    status = refund_status(codec.word(refund, state, 32))
+    status = refund_status(word(refund, state, 32))
     return RefundReport(
         source=source,
         adapter=NAME,
-        out_trade_no=codec.word(refund, "out_trade_no", 32),
-        provider_transaction_id=codec.word(refund, "transaction_id", 32),
-        out_refund_no=codec.word(refund, "out_refund_no", 64),
-        provider_refund_id=codec.word(refund, "refund_id", 32),
+        out_trade_no=word(refund, "out_trade_no", 32),
+        provider_transaction_id=word(refund, "transaction_id", 32),
+        out_refund_no=word(refund, "out_refund_no", 64),
+        provider_refund_id=word(refund, "refund_id", 32),
         amount_fen=codec.fen(codec.part(refund, "amount"), "refund"),
         status=status,
         signed=True,

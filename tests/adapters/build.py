@@ -70,7 +70,7 @@ def v3_config(**changes: object) -> WechatV3Config:
         "public_key_id": known.PUBLIC_KEY_ID,
         "base_url": "http://127.0.0.1:1",
     }
-    return WechatV3Config(**{**values, **changes})  # type: ignore[arg-type]
+    return WechatV3Config(**{**values, **changes})
 
 
 def v3(transport: Transport | None = None, **changes: object) -> WechatV3:

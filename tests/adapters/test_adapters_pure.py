@@ -177,7 +177,7 @@ def test_v2_the_xml_decides():
 
 def test_v3_the_status_decides():
     assert (build.v3().acknowledge().status, build.v3().acknowledge().body) == (204, b"")
-    for reason, status in (("bad signature", 401), ("BadSignature", 401), ("database away", 500), ("", 500)):
+    for reason, status in (("signature", 401), ("unavailable", 503), ("malformed", 500), ("", 500)):
         reply = build.v3().acknowledge(reason)
         assert (reply.status, json.loads(reply.body)) == (status, {"code": "FAIL", "message": reason})
 
@@ -207,6 +207,7 @@ CURVE_PUBLIC = CURVE.public_key().public_bytes(Encoding.PEM, PublicFormat.Subjec
         ({"public_key_id": ""}, "PUBLIC_KEY"),
         ({"api_key": SecretStr("canary-canary")}, "API_KEY"),
         ({"api_key": SecretStr("键" * 32)}, "API_KEY"),
+        ({"other_api_key": SecretStr("canary-canary")}, "API_KEY_OTHER"),
         ({"serial_no": 'x"y'}, "SERIAL_NO"),
         ({"serial_no": ""}, "SERIAL_NO"),
     ],

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import gzip
 import random
+from decimal import Decimal
 
 import pytest
 
-from adapters import bill
+from adapters import bill, bill_forms
 from adapters.base import BillLine
 from adapters.errors import Malformed, OutcomeUnknown
 from tests.adapters import known
@@ -25,6 +26,7 @@ PAID = BillLine(
     out_trade_no="T20240101_000-1",
     provider_transaction_id="4200000000202401010000000001",
     amount_fen=100,
+    settled_fen=100,
     at=1704074490,
     appid="wx00000000000test1",
     mchid="1900000001",
@@ -35,6 +37,7 @@ REFUNDED = BillLine(
     out_trade_no="T20240101_000-1",
     provider_transaction_id="4200000000202401010000000001",
     amount_fen=40,
+    settled_fen=40,
     at=1704103200,
     appid="wx00000000000test1",
     mchid="1900000001",
@@ -51,7 +54,7 @@ def reader(tmp_path):
     def read(data, *args, **options):
         path = tmp_path / "bill"
         path.write_bytes(data)
-        found = bill.read(path, *args, **options)
+        found = bill.read(path, "trade", *args, **options)
         return found.count, list(found.lines)
 
     return read
@@ -88,6 +91,17 @@ def test_vector_bill_parse(read):
     assert read(WHOLE) == (2, [PAID, REFUNDED])
     lines = WHOLE.decode("utf-8-sig").split("\r\n")
     assert [bill.fields(line) for line in lines if line.startswith("`")] == [*VECTOR["expected"]["rows"], TOTALS]
+
+
+def test_the_sums_are_fen_and_a_fee_may_be_part_of_one(tmp_path):
+    (tmp_path / "bill").write_bytes(made([PAYMENT, BACK], [*TOTALS[:4], "-0.00600", *TOTALS[5:]]))
+    found = bill.read(tmp_path / "bill", "trade")
+    assert found.sums == {"paid": 100, "refunded": 40, "fees": Decimal("-0.6")}
+
+
+def test_the_file_itself_is_handed_out_unpacked(tmp_path):
+    (tmp_path / "bill").write_bytes(gzip.compress(WHOLE))
+    assert b"".join(bill.read(tmp_path / "bill", "trade").raw) == WHOLE
 
 
 @pytest.mark.parametrize("vector", known.vectors("bill_row_parse"), ids=known.name_of)
@@ -142,7 +156,7 @@ def test_the_order_s_amount_is_not_what_was_settled(read):
     coupon = changed(PAYMENT, 应结订单金额="0.95", 代金券金额="0.05")
     back = changed(BACK, 退款金额="0.36")
     _, lines = read(made([coupon, back], ["2", "0.95", "0.36", "0.00", "0.01000", "1.00", "0.40"]))
-    assert [line.amount_fen for line in lines] == [100, 40]
+    assert [(line.amount_fen, line.settled_fen) for line in lines] == [(100, 95), (40, 36)]
 
 
 def test_a_day_without_a_line(read):
@@ -277,7 +291,7 @@ def test_a_refund_that_is_not_understood_is_named_by_its_line(read, change):
 def test_a_column_that_is_missing(read, column):
     columns = [f"x{name}" if name == column else name for name in COLUMNS]
     if column == "订单金额":
-        columns = [f"x{name}" if name in bill.PAID else name for name in COLUMNS]
+        columns = [f"x{name}" if name in bill_forms.PAID else name for name in COLUMNS]
     with pytest.raises(Malformed, match="line"):
         read(made([PAYMENT, BACK], TOTALS, columns=columns))
 

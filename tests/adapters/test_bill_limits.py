@@ -39,7 +39,7 @@ def test_garbage(tmp_path_factory, data):
     for form in (data, gzip.compress(data)):
         path.write_bytes(form)
         with pytest.raises((Malformed, OutcomeUnknown)):
-            bill.read(path)
+            bill.read(path, "trade")
 
 
 @given(st.integers(0, len(WHOLE) - 1), st.integers(1, 255))
@@ -47,9 +47,9 @@ def test_any_byte_changed_is_refused_or_still_adds_up(tmp_path_factory, place, f
     path = tmp_path_factory.getbasetemp() / "changed"
     path.write_bytes(WHOLE[:place] + bytes([WHOLE[place] ^ flip]) + WHOLE[place + 1 :])
     with contextlib.suppress(Malformed, OutcomeUnknown):
-        assert bill.read(path).count == 2
+        assert bill.read(path, "trade").count == 2
     with pytest.raises(OutcomeUnknown):
-        bill.read(path, hashlib.sha1(WHOLE).hexdigest())
+        bill.read(path, "trade", hashlib.sha1(WHOLE).hexdigest())
 
 
 # --- size ---
@@ -82,7 +82,7 @@ def test_many_lines_in_bounded_memory(tmp_path):
     path.write_bytes(gzip.compress(b"\r\n".join([head, *[payment] * lines, tail[0], sums, b""])))
     tracemalloc.start()
     try:
-        found = bill.read(path)
+        found = bill.read(path, "trade")
         assert (found.count, sum(line.amount_fen for line in found.lines)) == (lines, lines * 100)
         assert tracemalloc.get_traced_memory()[1] < 3_000_000
     finally:
@@ -106,4 +106,4 @@ def test_empty():
 
 def test_a_file_that_is_not_there():
     with pytest.raises(FileNotFoundError):
-        bill.read(Path("/nonexistent"))
+        bill.read(Path("/nonexistent"), "trade")

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from adapters.errors import NotSent, OutcomeUnknown, Rejected, Throttled
 from adapters.miniprogram import ERRCODES, Identity, LoginMisconfigured, LoginRefused, MiniProgram, MiniProgramConfig
 from adapters.transport import Transport
+from tests.adapters.documented import LOGIN, meanings
 from tests.adapters.wire import cut, http, say, wire
 
 SECRET = "canary-app-secret"
@@ -54,18 +55,7 @@ def test_success_may_say_errcode_zero_and_know_no_unionid():
     assert login(told(errcode=0, errmsg="ok", openid="o1", session_key="k"))[0] == Identity("o1", None)
 
 
-EXPECTED = {
-    -1: OutcomeUnknown,
-    40029: LoginRefused,
-    40163: LoginRefused,
-    40226: LoginRefused,
-    41008: LoginRefused,
-    45011: Throttled,
-    40013: LoginMisconfigured,
-    40125: LoginMisconfigured,
-    41002: LoginMisconfigured,
-    41004: LoginMisconfigured,
-}
+EXPECTED = {int(errcode): kind for errcode, kind in meanings(LOGIN).items()}
 
 
 def test_every_row_has_a_test():

@@ -166,6 +166,33 @@ def test_no_address_at_all():
         call("http://127.0.0.1:99999/pay")
 
 
+def test_no_connection_in_time():
+    """Nobody accepts, and the queue of those who wait for it is full: nothing was sent, however long it took."""
+    with socket.socket() as deaf, contextlib.ExitStack() as queue:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        for _ in range(8):
+            waiting = queue.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(deaf.getsockname())
+        with pytest.raises(NotSent, match="curl 28"):
+            call(f"http://127.0.0.1:{deaf.getsockname()[1]}/pay")
+
+
+def test_no_handshake_in_time():
+    async def run():
+        async with wire(say()) as server:
+            transport = Transport(connect_timeout=0.3)
+            try:
+                with pytest.raises(NotSent, match="curl 28"):
+                    await transport.request("POST", f"https://127.0.0.1:{server.port}/pay", headers={}, body=b"pay")
+            finally:
+                transport.close()
+            return server.connections, server.requests
+
+    assert asyncio.run(run()) == (1, [])
+
+
 def test_no_free_connection():
     async def slow(_request, _writer):
         await asyncio.sleep(30)
@@ -215,6 +242,17 @@ def test_nothing_with_a_body_is_sent_twice_on_its_own(end):
     found, server, _ = ask(script, method="POST", body=b"pay", calls=2)
     assert isinstance(found, OutcomeUnknown)
     assert len(server.requests) == 2
+
+
+def test_silence_on_a_connection_that_was_kept_alive_leaves_the_outcome_unknown():
+    turns = [say(http(b"ok")), say()]
+
+    async def script(request, writer):
+        await turns.pop(0)(request, writer)
+
+    found, server, _ = ask(script, method="POST", body=b"pay", calls=2, deadline=1)
+    assert isinstance(found, OutcomeUnknown)
+    assert (server.connections, len(server.requests)) == (1, 2)
 
 
 def test_the_deadline_covers_the_last_byte():

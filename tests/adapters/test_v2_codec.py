@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from adapters.errors import BadSignature, Malformed, OutcomeUnknown
 from adapters.wechat_v2 import codec
+from adapters.wechat_words import word
 from tests.adapters import known
 
 NAMES = st.from_regex(r"\A[A-Za-z_][A-Za-z0-9_]{0,20}\Z")
@@ -310,12 +311,12 @@ def test_amounts():
 @pytest.mark.parametrize("text", ["", "a b", "a\n", "茶", "x" * 33, "\x00"])
 def test_words_that_are_none(text):
     with pytest.raises(Malformed):
-        codec.word({"out_trade_no": text}, "out_trade_no", 32)
+        word({"out_trade_no": text}, "out_trade_no", 32)
 
 
 def test_words():
-    assert codec.word({"out_trade_no": "T20240101_000-1*|x"}, "out_trade_no", 32) == "T20240101_000-1*|x"
-    assert codec.word({"n": "x" * 32}, "n", 32) == "x" * 32
+    assert word({"out_trade_no": "T20240101_000-1*|x"}, "out_trade_no", 32) == "T20240101_000-1*|x"
+    assert word({"n": "x" * 32}, "n", 32) == "x" * 32
 
 
 @pytest.mark.parametrize(

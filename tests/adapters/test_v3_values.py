@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from adapters.errors import Malformed
 from adapters.wechat_v3 import codec
+from adapters.wechat_words import word
 from tests.adapters import known
 
 JSON = st.recursive(
@@ -69,7 +70,7 @@ def test_amounts():
 @pytest.mark.parametrize("value", ["", "a b", "茶", "\ud800", "x" * 33, 1, None, ["a"]])
 def test_words_that_are_none(value):
     with pytest.raises(Malformed):
-        codec.word({"mchid": value}, "mchid", 32)
+        word({"mchid": value}, "mchid", 32)
 
 
 @pytest.mark.parametrize(

@@ -79,9 +79,9 @@ class Wire:
 
 
 @contextlib.asynccontextmanager
-async def wire(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIterator[Wire]:
+async def wire(script: Script, tls: ssl.SSLContext | None = None, port: int = 0) -> AsyncIterator[Wire]:
     told = Wire(script, "https" if tls else "http")
-    server = await asyncio.start_server(told.serve, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(told.serve, "127.0.0.1", port, ssl=tls)
     told.port = server.sockets[0].getsockname()[1]
     try:
         yield told
@@ -112,16 +112,20 @@ class Authority:
         files[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         return str(files[0]), str(files[1])
 
-    def server(self, address: str = "127.0.0.1", days: int = 1, *, mutual: bool = False) -> ssl.SSLContext:
-        """``mutual``: clients must show a certificate of this authority."""
+    def server_file(self, address: str, days: int = 1) -> Path:
+        """A server's key and certificate in one PEM file; ``address`` is an IP address or a host's name."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test server")])
         certificate = self._issue(name, key, address, days)
         path = self._folder / f"server{days}{address}.pem"
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         path.write_bytes(pem + certificate.public_bytes(Encoding.PEM))
+        return path
+
+    def server(self, address: str = "127.0.0.1", days: int = 1, *, mutual: bool = False) -> ssl.SSLContext:
+        """``mutual``: clients must show a certificate of this authority."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(path)
+        context.load_cert_chain(self.server_file(address, days))
         if mutual:
             context.load_verify_locations(self.ca)
             context.verify_mode = ssl.CERT_REQUIRED
@@ -142,6 +146,12 @@ class Authority:
             .add_extension(x509.BasicConstraints(ca=address is None, path_length=None), critical=True)
         )
         if address is not None:
-            names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
-            builder = builder.add_extension(names, critical=False)
+            builder = builder.add_extension(x509.SubjectAlternativeName([_general_name(address)]), critical=False)
         return builder.sign(self._key, SHA256())
+
+
+def _general_name(address: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(address))
+    except ValueError:
+        return x509.DNSName(address)

@@ -9,7 +9,8 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenShop
 from tests.conftest import Start
-from tests.harness import V2_HMAC, V2_MD5, V3, Api, Server, Simulator, Tables
+from tests.databases import Tables
+from tests.harness import V2_HMAC, V2_MD5, V3, Api, Server, Simulator
 
 PURCHASES = [(V3, "en-US"), (V3, "zh-CN"), (V2_MD5, "zh-CN"), (V2_HMAC, "en-US")]
 NAMES = {V3: "v3 RSA", V2_MD5: "v2 MD5", V2_HMAC: "v2 HMAC-SHA256"}

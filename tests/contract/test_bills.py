@@ -1,4 +1,4 @@
-"""What every adapter promises of trade bills, in every configuration, against the simulator's books."""
+"""What every adapter promises of bills, in every configuration, against the simulator's books."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from adapters.base import BillLine
+from adapters.base import BillLine, FundLine
 from adapters.errors import Malformed, NotReady, OutcomeUnknown, Rejected, Throttled
 from tests.contract.test_payments import UNKNOWN
 from tests.contract.test_refunds import ask, send, wait, wanted
@@ -41,9 +41,9 @@ def early(gateway):
         next_day_at(gateway, 1)
 
 
-def download(day, folder):
+def download(day, folder, kind="trade"):
     async def use(adapter):
-        bill = await adapter.download_bill(day, folder)
+        bill = await adapter.download_bill(day, kind, folder)
         lines = list(bill.lines)
         assert bill.count == len(lines)
         return lines
@@ -73,6 +73,7 @@ def test_a_day_s_payment_and_refund_are_in_its_bill(shop, tmp_path):
         out_trade_no=refund.out_trade_no,
         provider_transaction_id=refund.provider_transaction_id,
         amount_fen=100,
+        settled_fen=100,
         at=query.paid_at,
         **about,
     )
@@ -81,6 +82,7 @@ def test_a_day_s_payment_and_refund_are_in_its_bill(shop, tmp_path):
         out_trade_no=refund.out_trade_no,
         provider_transaction_id=refund.provider_transaction_id,
         amount_fen=40,
+        settled_fen=40,
         at=back.at,
         out_refund_no=refund.out_refund_no,
         provider_refund_id=asked.provider_refund_id,
@@ -89,6 +91,35 @@ def test_a_day_s_payment_and_refund_are_in_its_bill(shop, tmp_path):
     )
     assert query.paid_at <= back.at <= asked.refunded_at
     assert list(tmp_path.iterdir()), "the caller's folder has the file"
+
+
+def test_what_moved_on_a_day_is_in_its_fund_flow_bill(shop, tmp_path):
+    refund, day = traded(shop)
+    number = shop.call(ask(refund)).provider_refund_id
+    lines = shop.call(download(day, tmp_path, "fund"))
+    known = [line for line in lines if line.provider_number in (refund.provider_transaction_id, number)]
+    paid, *_, back = [line for line in known if line.kind != "other"]
+    query = shop.call(lambda adapter: adapter.query(refund.out_trade_no))
+    assert paid == FundLine("payment", refund.provider_transaction_id, 100, query.paid_at)
+    assert back == FundLine("refund", number, -40, shop.call(ask(refund)).refunded_at)
+    assert [line.amount_fen for line in known if line.kind == "other"] == [-1], "a fee of 0.60 %"
+
+
+@pytest.mark.parametrize("kind", ["trade", "fund"])
+def test_the_sums_of_a_bill_are_those_of_its_lines(shop, tmp_path, kind):
+    _, day = traded(shop)
+    shop.gateway.put("bill", {"extra_lines": 500, "day": day})
+
+    async def use(adapter):
+        bill = await adapter.download_bill(day, kind, tmp_path)
+        return bill.sums, list(bill.lines), b"".join(bill.raw)
+
+    sums, lines, raw = shop.call(use)
+    back = {"trade": lambda line: line.kind == "refund", "fund": lambda line: line.amount_fen < 0}[kind]
+    plus, minus = ("paid", "refunded") if kind == "trade" else ("in", "out")
+    assert sums[plus] == sum(line.amount_fen for line in lines if not back(line))
+    assert sums[minus] == sum(abs(line.amount_fen) for line in lines if back(line))
+    assert raw.count(b"\r\n") == len(lines) + 3
 
 
 def test_a_coupon_is_part_of_what_was_paid(shop, tmp_path):
@@ -105,14 +136,16 @@ def test_a_bill_is_not_ready_before_the_morning_after(shop, tmp_path):
     attempt = shop.paid()
     day = next_day_at(shop.gateway, 8)
     assert type(error_of(shop, download(day, tmp_path))) is NotReady
+    assert type(error_of(shop, download(day, tmp_path, "fund"))) is NotReady
     shop.gateway.post("clock", advance_seconds=9000)
     lines = shop.call(download(day, tmp_path))
     assert [line.kind for line in lines if line.out_trade_no == attempt.out_trade_no] == ["payment"]
 
 
-def test_a_day_without_trade_has_an_empty_bill(shop, tmp_path):
+@pytest.mark.parametrize("kind", ["trade", "fund"])
+def test_a_day_without_trade_has_an_empty_bill(shop, tmp_path, kind):
     quiet = (today(shop.gateway) - timedelta(days=60)).strftime("%Y-%m-%d")
-    assert shop.call(download(quiet, tmp_path)) == []
+    assert shop.call(download(quiet, tmp_path, kind)) == []
 
 
 @V3

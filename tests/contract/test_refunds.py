@@ -9,7 +9,7 @@ import time
 import pytest
 
 from adapters.base import Refund, RefundReport, RefundStatus
-from adapters.errors import BadSignature, NotFound, NotSent, OutcomeUnknown, Rejected, Throttled
+from adapters.errors import BadSignature, NotFound, NotSent, OutcomeUnknown, Rejected, Throttled, Unsupported
 from adapters.transport import Transport
 from adapters.wechat_v2 import WechatV2
 from tests.contract.test_payments import UNKNOWN
@@ -145,6 +145,13 @@ def test_an_abnormal_refund_is_resolved(shop):
     assert told.status in (RefundStatus.PROCESSING, RefundStatus.SUCCESS)
     wait(shop)
     assert shop.call(ask(refund)).status is RefundStatus.SUCCESS
+
+
+@V2
+def test_v2_an_abnormal_refund_is_for_the_merchant_platform(shop):
+    last = shop.gateway.get("exchanges")["exchanges"][-1]
+    assert type(error_of(shop, lambda adapter: adapter.resolve_abnormal("50300000000000000000", "R1"))) is Unsupported
+    assert shop.gateway.get("exchanges")["exchanges"][-1] == last
 
 
 def test_without_money_it_waits_and_the_same_number_goes_through_later(shop):

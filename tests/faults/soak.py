@@ -1,10 +1,12 @@
-"""Plays many histories, on as many processors as there are, each with a simulator of its own.
+"""Plays many histories, in as many processes as there are processors, each with a simulator of its own.
 
-    python -m tests.faults.soak                       5,000 histories from a random seed
-    SEED=17 HISTORIES=1 python -m tests.faults.soak   the one history of seed 17
-    python -m tests.faults.soak FILE...               histories that are kept in files
+    python -m tests.faults.soak                            50,000 histories from a random seed
+    SEED=17 HISTORIES=250 python -m tests.faults.soak      the 250 of seed 17
+    PROCESSES=1 python -m tests.faults.soak                one after another
+    python -m tests.faults.soak FILE...                    histories that are kept in files
 
-A history that fails is cut down to what makes it fail, and printed with its seed; the exit status is then 1.
+Hypothesis draws them, 250 from a seed. One that fails is cut down to what makes it fail, printed, and kept in
+``var/histories``; the rest of its seed's are then not played, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import asyncio
 import multiprocessing
 import os
 import secrets
+import shutil
 import sys
 import tempfile
 import time
@@ -22,12 +25,16 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.faults.history import History, generate, shrink
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from tests.faults.history import OPENINGS, History, histories
 from tests.faults.play import Play
 from tests.faults.stage import Stage
+from tests.processes import ROOT
 
-CHUNK = 125  # histories for one simulator: its ledger only grows
-ENOUGH = 3  # failures of one chunk that are worth the time to cut them down
+EACH = 250  # histories of one seed
+FAILED = ROOT / "var" / "histories"
+MEMORY = Path("/dev/shm")
 
 
 @dataclass
@@ -45,90 +52,107 @@ class Result:
 class Company:
     """Plays histories one after another; after one that failed, on a new stage: what it left undone would disturb."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._stages = 0
+    def __init__(self) -> None:
+        # A commit that waits for a disk is the same commit: what a disk does is not what histories are about.
+        self._folder = Path(tempfile.mkdtemp(prefix="histories-", dir=MEMORY if MEMORY.is_dir() else None))
+        self._runner = asyncio.Runner()
         self._stage: Stage | None = None
+        self.failed: tuple[History, str] | None = None  # the last one, and why
         self.result = Result()
 
-    async def play(self, name: str, history: History) -> None:
-        self.result.played += 1
-        words = await self._failure(history)
-        if words and len(self.result.failures) < ENOUGH:
-            self.result.failures.append(await self._told(name, history, words))
+    def __enter__(self) -> Company:
+        return self
 
-    async def _failure(self, history: History) -> str:
-        """Why it fails, in words; empty if it holds."""
-        if self._stage is None:
-            self._stages += 1
-            folder = self._folder / str(self._stages)
-            folder.mkdir()
-            self._stage = Stage(folder)
+    def __exit__(self, *_: object) -> None:
+        self._runner.run(self._leave())
+        self._runner.close()
+        shutil.rmtree(self._folder)
+
+    def play(self, history: History) -> None:
+        """Raises what is wrong with it."""
+        self.result.played += self.failed is None  # what follows is only to cut it down
         try:
-            self.result.counts.update(await Play(self._stage, history).run())
+            self.result.counts.update(self._runner.run(self._play(history)))
         except Exception as error:
-            await self.leave()
-            return f"{type(error).__name__}: {error}"
-        return ""
+            self.failed = (history, f"{type(error).__name__}: {error}")
+            self._runner.run(self._leave())
+            raise
 
-    async def _told(self, name: str, history: History, words: str) -> str:
-        seen = words
+    def search(self, number: int, count: int) -> None:
+        """Histories of one seed, until one fails and cannot be made shorter."""
 
-        async def fails(shorter: History) -> bool:
-            nonlocal seen
-            seen = await self._failure(shorter) or seen
-            return seen == "" or self._stage is None
+        @seed(number)
+        @settings(max_examples=count, database=None, deadline=None, report_multiple_bugs=False, print_blob=False,
+                  phases=(Phase.generate, Phase.shrink), suppress_health_check=list(HealthCheck))  # fmt: skip
+        @given(histories(OPENINGS[number % len(OPENINGS)]))
+        def holds(history: History) -> None:
+            self.play(history)
 
-        if await fails(history):
-            history = await shrink(history, fails)
-        else:
-            words += " (but not when it was played again)"
-        return "\n".join([f"# {name}", f"# {words}", f"# cut down: {seen}", *history])
+        holds()
 
-    async def leave(self) -> None:
+    async def _play(self, history: History) -> dict[str, int]:
+        if self._stage is None:
+            self._stage = Stage(Path(tempfile.mkdtemp(dir=self._folder)))
+        return await Play(self._stage, history).run()
+
+    async def _leave(self) -> None:
         if self._stage is not None:
             await self._stage.close()
             self._stage = None
 
 
-async def _play(named: list[tuple[str, History]]) -> Result:
-    with tempfile.TemporaryDirectory(prefix="histories-") as folder:
-        company = Company(Path(folder))
-        for name, history in sorted(named, key=lambda item: item[1]):  # those that open alike together
-            await company.play(name, history)
-        await company.leave()
+def play_seed(number: int, count: int) -> Result:
+    """All histories of a seed, in this process."""
+    with Company() as company:
+        try:
+            company.search(number, count)
+        except Exception as error:
+            company.result.failures.append(_told(f"SEED={number} HISTORIES={count}", company, error))
         return company.result
 
 
-def play(named: list[tuple[str, History]]) -> Result:
-    return asyncio.run(_play(named))
+def play_files(files: list[str]) -> Result:
+    with Company() as company:
+        for file in files:
+            try:
+                company.play(read(Path(file)))
+            except Exception as error:
+                company.result.failures.append(_told(Path(file).name, company, error))
+        return company.result
 
 
-def play_all(named: list[tuple[str, History]]) -> Result:
-    """On every processor; prints how far it is, and what fails when it does."""
-    chunks = [named[start : start + CHUNK] for start in range(0, len(named), CHUNK)]
+def _told(name: str, company: Company, error: Exception) -> str:
+    """The last history that failed, as text to be kept. Hypothesis ends with the shortest; if it held then, says so."""
+    assert company.failed is not None, error
+    history, words = company.failed
+    notes = [name, *words.splitlines()] + ([] if str(error) in words else str(error).splitlines())
+    return "\n".join([*(f"# {note}" for note in notes), *history])
+
+
+def play_all(first: int, count: int, processes: int) -> Result:
+    """Seeds from ``first`` on, side by side; prints how far it is, and what fails when it does."""
     total = Result()
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as workers:
-        for done in as_completed([workers.submit(play, chunk) for chunk in chunks]):
+    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as workers:
+        parts = [min(EACH, count - begun) for begun in range(0, count, EACH)]
+        running = [workers.submit(play_seed, first + number, part) for number, part in enumerate(parts)]
+        for done in as_completed(running):
             total.add(done.result())
-            print(f"{total.played} of {len(named)} histories, {len(total.failures)} failed", flush=True)
-            print("".join(f"{failure}\n" for failure in done.result().failures), end="", flush=True)
+            print(f"{total.played} of {count} histories, {len(total.failures)} failed", flush=True)
+            for failure in done.result().failures:
+                print(failure, _kept(failure), sep="\n", flush=True)
     return total
+
+
+def _kept(failure: str) -> str:
+    FAILED.mkdir(parents=True, exist_ok=True)
+    path = FAILED / f"{failure.split()[1].replace('=', '-').lower()}.txt"
+    path.write_text(failure + "\n", "utf-8")
+    return f"kept in {path.relative_to(ROOT)}"
 
 
 def read(path: Path) -> History:
     lines = (line.strip() for line in path.read_text("utf-8").splitlines())
     return tuple(line for line in lines if line and not line.startswith("#"))
-
-
-def wanted(files: list[str]) -> list[tuple[str, History]]:
-    """From the files, or from SEED and HISTORIES of the environment."""
-    if files:
-        return [(Path(file).name, read(Path(file))) for file in files]
-    seed = int(os.environ.get("SEED") or secrets.randbelow(10**9))
-    count = int(os.environ.get("HISTORIES") or 5000)
-    print(f"SEED={seed} HISTORIES={count}", flush=True)
-    return [(f"SEED={number} HISTORIES=1", generate(number)) for number in range(seed, seed + count)]
 
 
 def report(total: Result, seconds: float) -> Iterable[str]:
@@ -138,7 +162,15 @@ def report(total: Result, seconds: float) -> Iterable[str]:
 
 def main(files: list[str]) -> int:
     began = time.monotonic()
-    total = play_all(wanted(files))
+    if files:
+        total = play_files(files)
+        print("\n".join(total.failures))
+    else:
+        first = int(os.environ.get("SEED") or secrets.randbelow(10**6))
+        count = int(os.environ.get("HISTORIES") or 50_000)
+        processes = int(os.environ.get("PROCESSES") or os.cpu_count() or 1)
+        print(f"SEED={first} HISTORIES={count} PROCESSES={processes}", flush=True)
+        total = play_all(first, count, processes)
     print("\n".join(report(total, time.monotonic() - began)))
     return 1 if total.failures else 0
 

@@ -8,35 +8,31 @@ the clock of its signatures, which otherwise stays at the wall: so both sides ag
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import random
+import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import peewee
 from tornado.httpserver import HTTPServer
 
 from adapters.transport import Response, Transport
 from bootstrap import Program, build, prepare_tables
-from models import (
-    Discrepancy,
-    Notification,
-    Order,
-    OrderItem,
-    Outbox,
-    Payment,
-    Refund,
-    Session,
-    StateLog,
-    Transaction,
-    User,
-)
+from jobs import keys
+from models import TABLES, Product
 from server import listen
+from services.errors import Refused
 from settings import Settings
 from settings.merchant import simulated_merchant
-from tests.harness import Simulator, Tables, free_port
+from tests.databases import Tables
+from tests.harness import Simulator
+from tests.processes import free_port
+from tests.wire import Lane, request
 
 MERCHANT_KEY = "merchant-key-of-the-histories-0123456789"
 
@@ -75,56 +71,63 @@ class Stage:
         self.url = f"http://127.0.0.1:{self.port}"
         self.ahead = 0.0  # seconds by which both clocks are ahead of the wall
         self.skew = 0  # seconds by which WeChat's signatures are ahead of that
-        self.gateway = Transport(deadline=15)
+        self.gateway = Caller(self.simulator.port)
+        self.shop = Caller(self.port)
         self.loud = Loud()
         logger = logging.getLogger("pay")
         logger.propagate = False  # discrepancies and refusals are what histories are made of
         logger.addHandler(self.loud)
-        self.tables = Tables(f"sqlite:///{folder / 'history.db'}")
+        self.tables = KeptTables(f"sqlite:///{folder / 'history.db'}")
         self.program: Program | None = None
         self._server: HTTPServer | None = None
-        self._opened = ("", 0)
+        self._played = 0
+        self._opened = ("", 0, "")
 
     def now(self) -> float:
         return time.time() + self.ahead
 
-    async def open(self, api: str, minutes: int, seed: str) -> Program:
-        """The program on empty tables, new payments through ``api``, orders for so many minutes.
+    async def open(self, api: str, minutes: int, late: str, seed: str) -> Program:
+        """The program on empty tables: new payments through ``api``, orders for so many minutes, and LATE_PAYMENT.
 
         It is the last history's if that opened in the same way: reading a private key takes 70 ms.
         """
-        self.dice = random.Random(seed)
-        if self._opened != (api, minutes):
+        self._played += 1  # the gateway remembers: a history that is played again needs new numbers
+        self.dice = random.Random(f"{self._played} {seed}")
+        if self._opened != (api, minutes, late):
             await self._stop()
-            await self._start(api, minutes)
+            await self._start(api, minutes, late)
         assert self.program is not None
         self.program.services.database.run_here(_empty)
         return self.program
 
     async def restart(self, api: str) -> Program:
         """Stop the server, and start it with another generation for new payments."""
-        _, minutes = self._opened
+        _, *others = self._opened
         await self._stop()
-        return await self._start(api, minutes)
+        return await self._start(api, *others)
 
-    async def _start(self, api: str, minutes: int) -> Program:
-        settings = self._settings(api, minutes)
+    async def _start(self, api: str, minutes: int, late: str) -> Program:
+        settings = self._settings(api, minutes, late)
         merchant = simulated_merchant(settings, self.simulator.merchant)
         self.program = build(
             settings, merchant, Recording(), now=self.now, token=lambda size: self.dice.randbytes(size)
         )
         await asyncio.to_thread(prepare_tables, self.program)
-        self._server, self._opened = listen(self.program), (api, minutes)
+        with contextlib.suppress(Refused):  # before any traffic, as the runner of the jobs does
+            await keys.run_once(self.program.services)
+        self._server, self._opened = listen(self.program), (api, minutes, late)
         return self.program
 
     async def _stop(self) -> None:
         if self.program is not None and self._server is not None:
             self._server.stop()
+            await self.shop.close()
+            self.shop = Caller(self.port)
             await self._server.close_all_connections()
             await self.program.close()
-        self.program, self._opened = None, ("", 0)
+        self.program, self._opened = None, ("", 0, "")
 
-    def _settings(self, api: str, minutes: int) -> Settings:
+    def _settings(self, api: str, minutes: int, late: str) -> Settings:
         return Settings(
             _env_file=None,
             port=self.port,
@@ -134,13 +137,16 @@ class Stage:
             wechat_pay_api=api,
             wechat_v2_sign_type="HMAC-SHA256",
             order_expires_minutes=minutes,
+            late_payment=late,
             merchant_api_key=MERCHANT_KEY,
+            # A minute of a history has more in it than a minute of a buyer.
+            **dict.fromkeys(("limit_logins", "limit_orders", "limit_pays", "limit_syncs", "limit_reads"), 0),
         )
 
     async def control(self, method: str, name: str, body: object = None) -> Any:
-        """One of the simulator's controls; what it answers. 400 is None: WeChat would not do it."""
-        status, told = await call(self.gateway, method, f"{self.simulator.url}/_sim/{name}", body)
-        assert status in (200, 400), told
+        """One of the simulator's controls; what it answers. None: WeChat would not do it, or never answered."""
+        status, told = await self.gateway.call(method, f"/_sim/{name}", body)
+        assert status in (0, 200, 400), told
         return told if status == 200 else None
 
     async def leap(self, seconds: float) -> None:
@@ -159,38 +165,62 @@ class Stage:
             if not state["in_flight"] and not state["due"]:
                 return state
             assert time.monotonic() < until, state
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(0.005)
 
     async def close(self) -> None:
         await self._stop()
-        self.gateway.close()
+        await self.gateway.close()
         self.simulator.close()
         logging.getLogger("pay").removeHandler(self.loud)
 
 
-async def call(
-    transport: Transport, method: str, url: str, body: object = None, headers: Mapping[str, str] | None = None
-) -> tuple[int, Any]:
-    """JSON in, JSON out. POST and PUT always have a body."""
-    data = None if body is None and method in ("GET", "DELETE") else json.dumps(body or {}).encode()
-    told = {"Content-Type": "application/json", **(headers or {})}
-    answer = await transport.request(method, url, headers=told, body=data)
-    return answer.status, json.loads(answer.body or b"{}")
+class KeptTables(Tables):
+    """Looks through one connection: opening one and reading the schema takes longer than most of what is asked."""
+
+    _kept: sqlite3.Connection | None = None
+
+    @contextlib.contextmanager
+    def connect(self) -> Iterator[sqlite3.Connection]:
+        if self._kept is None:
+            self._kept = sqlite3.connect(self.url.removeprefix("sqlite:///"), timeout=10)
+        yield self._kept
+        self._kept.rollback()
+
+
+class Caller:
+    """JSON in, JSON out, over kept connections: one for each call under way."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._idle: list[Lane] = []
+
+    async def call(
+        self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, Any]:
+        """Status 0: the connection was closed without an answer. POST and PUT always have a body."""
+        data = b"" if body is None and method in ("GET", "DELETE") else json.dumps(body or {}).encode()
+        told = {"Content-Type": "application/json", **(headers or {})}
+        lane = await self._lane()
+        answer = await lane.ask(request(method, path, told.items(), data, f"127.0.0.1:{self._port}"))
+        self._idle.append(lane)
+        return answer.status, json.loads(answer.body or b"{}")
+
+    async def _lane(self) -> Lane:
+        while self._idle:
+            if not (lane := self._idle.pop()).closed:  # the server closes what is idle for a minute
+                return lane
+            await lane.close()
+        lane = Lane(self._port)
+        await lane.open()
+        return lane
+
+    async def close(self) -> None:
+        for lane in self._idle:
+            await lane.close()
 
 
 def _empty() -> None:
     """All rows but those of the catalogue, children first."""
-    for model in (
-        Outbox,
-        StateLog,
-        Discrepancy,
-        Notification,
-        Refund,
-        Payment,
-        Transaction,
-        OrderItem,
-        Order,
-        Session,
-        User,
-    ):
-        model.delete().execute()
+    for model in reversed(peewee.sort_models(TABLES)):
+        if model is not Product:
+            model.delete().execute()

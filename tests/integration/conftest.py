@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.databases import MariaDb
 from tests.fleet import Fleet, Trio
-from tests.harness import MariaDb, Simulator
+from tests.harness import Simulator
 from tests.scene import Scene
 
 

@@ -81,6 +81,7 @@ ROUTES = {
     OWN + "/{number}/sync": {"POST"},
     OWN + "/{number}/close": {"POST"},
     "/healthz": {"GET"},
+    "/healthz/money": {"GET"},
     "/readyz": {"GET"},
     "/metrics": {"GET"},
     "/openapi.json": {"GET"},

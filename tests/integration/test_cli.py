@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from tests.fleet import Fleet
-from tests.harness import ROOT, V2_MD5, V3, Buyer, Server, Simulator
+from tests.harness import V2_MD5, V3, Buyer, Server, Simulator
 from tests.live import NOWHERE, command, merchant
-from tests.sale import Sale
+from tests.processes import ROOT
+from tests.sale import SILENCE, Sale
 
 TEA = {"id": "tea", "title": "茶", "title_en": "Tea", "price_fen": 900, "picture": "lemon-tea.svg"}
 CAKE = {"id": "cake", "title": "蛋糕", "title_en": "Cake", "price_fen": 1500, "picture": "cheesecake.svg"}
@@ -74,7 +75,7 @@ def test_query_of_an_order_that_nobody_tried_to_pay(server: Server) -> None:
 
 @pytest.mark.parametrize("name", ["query", "close", "explain"])
 def test_an_order_that_does_not_exist(server: Server, name: str) -> None:
-    assert complained(cli(server, name, "MP991231AAAAAAAAAAAAAAAA")) == (1, f"{name}: order not found")
+    assert complained(cli(server, name, "MP991231AAAAAAAAAAAAAAAA")) == (1, f"{name}: You have no such order")
 
 
 def test_close_says_what_became_of_the_order(server: Server, shop: Fleet) -> None:
@@ -109,6 +110,51 @@ def test_explain_tells_the_story(server: Server, shop: Fleet) -> None:
     for line in lines:
         assert any(re.fullmatch(line, there) for there in told), (line, story)
     assert sale.buyer.openid not in story
+
+
+# --- discrepancies, resolve ---
+
+
+def number_of(server: Server, kind: str, ref: str) -> str:
+    """What the line of that discrepancy begins with."""
+    code, lines = said(cli(server, "discrepancies"))
+    (line,) = (line for line in lines.splitlines() if f"{kind} {ref}" in line)
+    assert code == 0
+    return line.split()[0]
+
+
+def test_a_payment_that_was_misreported_is_booked_when_wechat_says_what_fits(server: Server, shop: Fleet) -> None:
+    sale = Sale.unnoticed(server, shop.tables)
+    shop.expect_log(rf"kind=(MISMATCH|CONTRADICTION) ref={sale.transaction_id}")  # a slow machine's query job, too
+    assert sale.notify(override={"amount": 1})[1] == "acknowledged"
+    number = number_of(server, "MISMATCH", sale.transaction_id)
+    server.simulator.put("faults", [*SILENCE, {"op": "v3.query", "fault": "bad_signature"}])
+    resolve = ("resolve", number, "--note", "2800 fen on the platform")
+    assert complained(cli(server, *resolve)) == (
+        1,
+        "resolve: WeChat Pay's answer is not certain yet; try again shortly",
+    )
+    assert sale.money() == [("MISMATCH", "notification", 1)]
+    server.simulator.put("faults", SILENCE)
+    assert said(cli(server, *resolve)) == (0, "closed; the payment is APPLIED\n")
+    assert sale.buyer.status(sale.order_no) == "paid"
+    assert (sale.money(), sale.fulfilments()) == ([("APPLIED", "notification", 2800)], 1)
+    assert complained(cli(server, *resolve)) == (1, "resolve: The discrepancy is resolved already")
+    story = cli(server, "explain", sale.order_no).stdout
+    assert "payment MISMATCH -> APPLIED by operator  2800 fen on the platform" in story
+    assert "discrepancy OPEN -> RESOLVED by operator  2800 fen on the platform" in story
+
+
+def test_any_other_discrepancy_is_closed_with_a_note(server: Server, shop: Fleet) -> None:
+    sale = Sale.unnoticed(server, shop.tables)
+    shop.expect_log(rf"kind=OTHER_PAYER ref={sale.transaction_id}")
+    assert sale.notify(override={"openid": "oSomebodyElse"})[1] == "acknowledged"
+    number = number_of(server, "OTHER_PAYER", sale.transaction_id)
+    assert cli(server, "resolve", number).returncode == 2
+    assert cli(server, "resolve", number, "--note", " ").returncode == 2
+    assert said(cli(server, "resolve", number, "--note", "a friend paid")) == (0, "closed\n")
+    assert sale.transaction_id not in cli(server, "discrepancies").stdout
+    assert complained(cli(server, "resolve", "999999", "--note", "x")) == (1, "resolve: There is no such discrepancy")
 
 
 # --- catalogue ---
@@ -179,6 +225,7 @@ def test_a_healthy_merchant(server: Server) -> None:
     assert code == 0
     assert {line.split(":")[0] for line in lines.splitlines()} == {
         "ok    database",
+        "ok    shipping information",
         "ok    wechat_v2 api",
         "ok    wechat_v3 keys",
         "ok    wechat_v3 api",

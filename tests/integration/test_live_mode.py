@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.fleet import Fleet
-from tests.harness import ROOT, V2_HMAC, V2_MD5, V3, Buyer, Server, Simulator
+from tests.harness import V2_HMAC, V2_MD5, V3, Buyer, Server, Simulator
 from tests.live import command, key_file, merchant
+from tests.processes import ROOT
 from tests.sale import Sale
 
 CASES = {
@@ -122,6 +123,7 @@ def test_a_merchant_without_platform_certificates(live: Live, tmp_path: Path, si
             order_no = buyer.order("latte")["order_no"]
             buyer.pay(order_no)
             buyer.becomes(order_no, "paid")
+            assert fleet.tables.rows("SELECT source FROM payments") == [("notification",)]
     finally:
         simulator.put("keys", {"platform_certificates": True})
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.fleet import Trio
-from tests.harness import APIS, V2_HMAC, V2_MD5, V3, Api, Simulator, eventually
+from tests.harness import APIS, V2_HMAC, V2_MD5, V3, Api, Simulator
+from tests.processes import eventually
 from tests.sale import Sale, acknowledged
 from tests.wire import send, send_all
 

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from tests.fleet import Trio
-from tests.harness import APIS, NO_TLS, V2_HMAC, V2_MD5, V3, Api, Buyer, Server, Simulator, eventually
+from tests.harness import APIS, NO_TLS, V2_HMAC, V2_MD5, V3, Api, Buyer, Server, Simulator
+from tests.processes import eventually
 from tests.sale import Sale, attempts
 
 BY_API = pytest.mark.parametrize("api", APIS, ids=lambda api: api.name)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.harness import Buyer, Server, Tables
+from tests.databases import Tables
+from tests.harness import Buyer, Server
 
 
 def test_a_purchase_from_login_to_paid(server: Server, tables: Tables) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.conftest import Start
-from tests.harness import V2_HMAC, V3, Api, Buyer, Server, Tables, eventually
+from tests.databases import Tables
+from tests.harness import V2_HMAC, V3, Api, Buyer, Server
+from tests.processes import eventually
 
 KEY = "merchant-key-of-the-tests-0123456789abcdef"
 
@@ -89,14 +90,3 @@ def test_an_unpaid_order_and_a_wrong_key(server: Server) -> None:
     assert refund(server, order_no, 100, key="wrong").status_code == 401
     assert refund(server, order_no, 100, openid="o").status_code == 400
     assert refund(server, order_no, 0).status_code == 400
-
-
-def test_sixty_four_racers_for_sixty_of_a_hundred(server: Server, tables: Tables) -> None:
-    """60 % of one payment, asked for 64 times at once: exactly one wins."""
-    _, order = paid_order(server)
-    amount = order["amount_fen"] * 6 // 10
-    with ThreadPoolExecutor(64) as racers:
-        answers = list(racers.map(lambda _: refund(server, order["order_no"], amount).status_code, range(64)))
-    assert sorted(answers) == [201] + [409] * 63
-    assert tables.one("SELECT held_fen FROM payments") == amount
-    finish(server, order["order_no"])

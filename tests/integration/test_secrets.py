@@ -3,23 +3,25 @@ none of them is in a log line, an answer, a command's output or a byte of the da
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import re
+import sys
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
-import httpx
 import pytest
 
+from tests.databases import MariaDb
 from tests.fleet import Fleet
 from tests.forger import Forger
-from tests.harness import APIS, V2_MD5, V3, Api, Buyer, MariaDb, Server, Simulator
+from tests.harness import APIS, V2_MD5, V3, Api, Buyer, Server, Simulator
+from tests.heard import Heard, forms
 from tests.live import command, merchant
+from tests.processes import Process, free_port
 from tests.sale import SILENCE, Sale
+from tests.shipper import Shipper
 from tests.wire import send_all
 
 CANARIES = {
@@ -27,6 +29,7 @@ CANARIES = {
     "v2_api_key": "SIMv2CANARYv2apikey0000000000002",
     "v3_api_key": "SIMv3CANARYv3apikey0000000000003",
 }
+MERCHANT_KEY = "MERCHANTkeyCANARYmerchantapikey00004"
 FAULTS = (
     "drop_before",
     "http_500_before",
@@ -36,26 +39,6 @@ FAULTS = (
     "unsigned",
     "tamper",
 )
-
-
-@dataclass
-class Heard:
-    """Everything that left the servers, and what was said in confidence on the way."""
-
-    answers: list[tuple[str, bytes]] = field(default_factory=list)  # path, head and body
-    outputs: list[str] = field(default_factory=list)  # of commands
-    tokens: set[str] = field(default_factory=set)
-    pay_signs: set[str] = field(default_factory=set)
-    openids: set[str] = field(default_factory=set)
-
-    def hear(self, reply: httpx.Response) -> None:
-        reply.read()
-        head = "\n".join(f"{name}: {value}" for name, value in reply.headers.items())
-        self.answers.append((reply.request.url.path, head.encode() + reply.content))
-        if reply.status_code == 200 and reply.request.url.path == "/api/login":
-            self.tokens.add(reply.json()["token"])
-        if reply.status_code == 200 and reply.request.url.path.endswith("/pay"):
-            self.pay_signs.add(reply.json()["paySign"])
 
 
 @dataclass(frozen=True)
@@ -100,7 +83,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def _everything(fleet: Fleet, heard: Heard, api: Api) -> None:
     """Every flow of one API: well, badly asked, badly answered, forged."""
     simulator = fleet.simulator
-    server = fleet.start(**api.environ, LOG_LEVEL="DEBUG")
+    server = fleet.start(**api.environ, LOG_LEVEL="DEBUG", MERCHANT_API_KEY=MERCHANT_KEY)
     server.http.event_hooks["response"] = [heard.hear]
     buyer = Buyer(server)
     heard.openids.add(buyer.openid)
@@ -116,6 +99,22 @@ def _everything(fleet: Fleet, heard: Heard, api: Api) -> None:
     heard.openids.add(sale.buyer.openid)
     _notify(fleet, server, sale)
     simulator.clear_faults()
+    if api is V3:
+        _merchant(Shipper(server, fleet.tables, MERCHANT_KEY), heard)
+
+
+def _merchant(shipper: Shipper, heard: Heard) -> None:
+    """What the merchant's own systems ask for, well and badly: a refund of a part, and shipping."""
+    order_no, key = shipper.paid(), {"Authorization": f"Bearer {MERCHANT_KEY}"}
+    refunds = f"/merchant/orders/{order_no}/refunds"
+    for body in ({"amount_fen": 100, "reason": "x", "refund_no": "R-1"}, {"amount_fen": 10**9, "reason": MERCHANT_KEY}):
+        shipper.server.http.post(refunds, json=body, headers=key)
+    shipper.server.http.get(refunds, headers=key)
+    shipper.server.http.get(refunds, headers={"Authorization": f"Bearer {MERCHANT_KEY}x"})
+    shipper.ask("POST", order_no, {"logistics_type": MERCHANT_KEY, "parcels": []})
+    shipper.simulator.put("shipping", {"delay_seconds": 0})
+    shipper.in_bad_weather(order_no)
+    heard.access_tokens.add(shipper.access_token())
 
 
 def _ask_badly(server: Server, buyer: Buyer) -> None:
@@ -166,6 +165,8 @@ def _commands(fleet: Fleet, heard: Heard, folder: Path) -> None:
     for spoilt in (
         {"WECHAT_V3_API_KEY": CANARIES["v3_api_key"] + "x"},
         {"WECHAT_V2_API_KEY": CANARIES["v2_api_key"] + "!"},
+        {"WECHAT_V3_API_KEY_OTHER": CANARIES["v3_api_key"] + "x"},
+        {"WECHAT_V2_API_KEY_OTHER": CANARIES["v2_api_key"]},
         {"WECHAT_PAY_API": CANARIES["v2_api_key"]},
         {"WECHAT_V3_PRIVATE_KEY_FILE": str(folder / "apiclient_cert.pem")},
         {"WECHAT_V2_KEY_FILE": str(folder / "apiclient_key.pem")},
@@ -177,21 +178,6 @@ def _commands(fleet: Fleet, heard: Heard, folder: Path) -> None:
 def _said(environ: dict[str, str], *arguments: str) -> str:
     done = command(environ, *arguments)
     return done.stdout + done.stderr
-
-
-def forms(secret: str) -> set[bytes]:
-    """A secret as it is, and as it would look after a change of writing."""
-    raw = secret.encode()
-    return {
-        raw,
-        quote(secret, safe="").encode(),
-        json.dumps(secret)[1:-1].encode(),
-        repr(secret)[1:-1].encode(),
-        raw.hex().encode(),
-        raw.hex().upper().encode(),
-        base64.b64encode(raw).rstrip(b"=")[:-1],
-        base64.urlsafe_b64encode(raw).rstrip(b"=")[:-1],
-    }
 
 
 def places(run: Run) -> dict[str, bytes]:
@@ -229,6 +215,11 @@ def test_the_run_was_worth_it(run: Run) -> None:
 @pytest.mark.parametrize("name", CANARIES)
 def test_no_secret_of_the_merchant_is_anywhere(run: Run, name: str) -> None:
     assert found(run, {CANARIES[name]}) == []
+
+
+def test_neither_the_merchant_apis_key_nor_an_access_token_is_anywhere(run: Run) -> None:
+    assert {len(token) for token in run.heard.access_tokens} == {512}
+    assert found(run, {MERCHANT_KEY, *run.heard.access_tokens}) == []
 
 
 def test_no_key_derived_from_a_secret_is_anywhere(run: Run) -> None:
@@ -278,11 +269,15 @@ def test_no_openid_is_in_an_answer_a_log_or_on_the_terminal(run: Run) -> None:
     assert found(run, run.heard.openids, but=("database",)) == []
 
 
-def test_a_database_password_is_not_said(mariadb: MariaDb, simulator: Simulator) -> None:
+def test_a_database_password_is_not_said(tmp_path: Path, mariadb: MariaDb, simulator: Simulator) -> None:
+    """By a server, which waits for a database that lets it in; by a command, which ends."""
     url = f"mysql://root:CANARYpassword@127.0.0.1:{mariadb.port}/nothing"
-    for program, arguments in (("server.py", ()), ("cli.py", ("doctor",))):
-        environ = {**V3.environ, "DATABASE_URL": url, "SIMULATOR_URL": simulator.url, "LOG_LEVEL": "DEBUG"}
-        ended = command(environ, *arguments, program=program)
-        assert ended.returncode != 0
-        assert "Access denied" in ended.stderr
-        assert "CANARYpassword" not in ended.stdout + ended.stderr
+    environ = {**V3.environ, "DATABASE_URL": url, "SIMULATOR_URL": simulator.url, "LOG_LEVEL": "DEBUG"}
+    ended = command(environ, "doctor")
+    assert ended.returncode != 0
+    server = Process([sys.executable, "server.py"], tmp_path / "server.log", {**environ, "PORT": str(free_port())})
+    server.start(lambda: "Access denied" in server.text())
+    assert server.stop() == 0
+    for said in (ended.stdout + ended.stderr, server.text()):
+        assert "Access denied" in said
+        assert "CANARYpassword" not in said

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.fleet import Fleet
-from tests.harness import V2_HMAC, V2_MD5, V3, Api, Buyer, Server, Simulator, eventually
+from tests.harness import V2_HMAC, V2_MD5, V3, Api, Buyer, Server, Simulator
+from tests.processes import eventually
 from tests.sale import SILENCE
 
 EACH = 10

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from models import Discrepancy, Order, Outbox, Payment, StateLog, Transaction, User, invariants
-from models.database import MIGRATIONS, Database, DatabaseUnavailable, Raced
+from models import Discrepancy, Order, Outbox, Payment, Shipment, StateLog, Transaction, User, invariants
+from models.database import MIGRATIONS, Database, Raced
+from models.engine import DatabaseUnavailable
 from services.moves import begin, move
-from tests.harness import Tables
+from tests.databases import Tables
 
 NOW = 1_800_000_000
 ALL = sorted(path.stem for path in MIGRATIONS.glob("0*.py"))
@@ -106,6 +107,11 @@ def good_data() -> None:
         refunded_fen=0, source="query", adapter="wechat_v3", paid_at=NOW, created_at=NOW,
     )  # fmt: skip
     Outbox.create(order=order, kind="FULFIL", created_at=NOW)
+    shipment = Shipment.create(
+        shipment_no="MP1-1", order=order, payment=1, revision=1, logistics_type="virtual", parcels="[]",
+        all_delivered=1, fingerprint="f", state="REQUESTED", version=1, refusal="", created_at=NOW, asked=0,
+    )  # fmt: skip
+    begin(shipment, "merchant", NOW)
 
 
 SECOND_PAYMENT = """INSERT INTO payments (provider_transaction_id, out_trade_no, order_id, appid, mchid, openid,
@@ -122,6 +128,7 @@ DAMAGE = {
     "7 ": "UPDATE state_log SET from_state = 'CLOSED' WHERE seq = 2",
     "8 ": "UPDATE orders SET state = 'PAYING'",
     "11 ": "UPDATE transactions SET open_slot = 1",
+    "21 ": "UPDATE orders SET state = 'PAID_LATE'",
 }
 
 
@@ -145,4 +152,4 @@ def test_the_log_has_one_line_a_move(database: Database) -> None:
     database.run_here(good_data)
     lines = database.run_here(lambda: [(r.entity, r.seq, r.to_state) for r in StateLog.select().order_by(StateLog.id)])
     assert ("order", 3, "PAID") in lines
-    assert len(lines) == 5
+    assert len(lines) == 6

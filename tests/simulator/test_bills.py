@@ -5,62 +5,12 @@ from __future__ import annotations
 import gzip
 import hashlib
 import http.client
-import json
-import time
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
-from tests.simulator.conftest import Sim
-
-DAY = 86400
-NAMES = (
-    "交易时间,公众账号ID,商户号,特约商户号,设备号,微信订单号,商户订单号,用户标识,交易类型,交易状态,付款银行,货币种类,应结订单金额,"
-    "代金券金额,微信退款单号,商户退款单号,退款金额,充值券退款金额,退款类型,退款状态,商品名称,商户数据包,手续费,费率,订单金额,"
-    "申请退款金额,费率备注"
-)
-
-
-def day_of(sim, ago=0):
-    """The Beijing day of the simulator's clock, so many days ago."""
-    now = datetime.fromtimestamp(sim.control("GET", "clock")["now"], UTC) + timedelta(hours=8)
-    return now.date() - timedelta(days=ago)
-
-
-def to_noon(sim):
-    """Past ten o'clock of the next Beijing day."""
-    now = sim.control("GET", "clock")["now"] + 8 * 3600
-    sim.advance(DAY - now % DAY + DAY // 2)
-
-
-def v2_bill(sim, day, **more):
-    return sim.v2("downloadbill", {"bill_date": f"{day:%Y%m%d}", "bill_type": "ALL", **more})
-
-
-def v3_bill(sim, day, kind="trade", **more):
-    query = "&".join([f"bill_date={day}", *(f"{name}={value}" for name, value in more.items())])
-    return sim.v3("GET", f"/v3/bill/{kind}bill?{query}")
-
-
-def download(sim, handed):
-    url = handed["download_url"]
-    here = f"http://127.0.0.1:{sim.port}"
-    assert url.startswith(f"{here}/v3/billdownload/file?token=")
-    return sim.v3("GET", url.removeprefix(here), headers={"Accept": "image/png"})
-
-
-def parsed(raw):
-    """Header, rows as dictionaries, summary: by the rules of v2.md 10."""
-    assert raw.startswith(b"\xef\xbb\xbf")
-    assert raw.endswith(b"\r\n")
-    lines = raw.decode("utf-8-sig").split("\r\n")[:-1]
-    names, rows, totals = lines[0].split(","), [line[1:].split(",`") for line in lines[1:-2]], lines[-2].split(",")
-    assert all(len(row) == len(names) for row in rows)
-    return [dict(zip(names, row, strict=True)) for row in rows], dict(
-        zip(totals, lines[-1][1:].split(",`"), strict=True)
-    )
+from tests.simulator.billing import NAMES, day_of, download, parsed, to_noon, v2_bill, v3_bill
+from tests.simulator.client import Sim
 
 
 @pytest.fixture(scope="module")
@@ -251,93 +201,6 @@ def test_fund_flow_refusals(books):
     assert fund_flow_v2(books, day, account_type="Fees").xml["err_code"] == "NO_BILL_EXIST"
     assert fund_flow_v2(books, day_of(books)).xml["err_code"] == "BILL_CREATING"
     assert books.v2("downloadfundflow", {}).status == 400
-
-
-def test_planted_errors_and_their_answers(own_sim):
-    sim = own_sim()
-    to_noon(sim)
-    sim.paid_v3()
-    to_noon(sim)
-    day, kinds = day_of(sim, 1), ("missing", "amount", "duplicate", "number", "extra")
-    sim.control("PUT", "bill", {"extra_lines": 500})
-    true = {row["微信订单号"]: row["订单金额"] for row in parsed(v2_bill(sim, day).body)[0]}
-    assert len(true) == 501
-    assert true[f"4200999999{day:%Y%m%d}0000000002"] == "0.75"
-    plan = {"extra_lines": 500, "errors": [{"kind": kind, "n": 20} for kind in kinds], "seed": 7, "day": str(day)}
-    sim.control("PUT", "bill", plan)
-    planted = sim.control("GET", f"bill?day={day}")["planted"]
-    answers = {kind: {e["transaction_id"] for e in planted if e["kind"] == kind} for kind in kinds}
-    assert [len(answers[kind]) for kind in kinds] == [20] * 5
-    rows, totals = parsed(v2_bill(sim, day).body)
-    assert len(rows) == 501 - 20 + 20 + 20 == int(totals["总交易单数"])
-    shown = {row["微信订单号"]: row["订单金额"] for row in rows}
-    assert true.keys() - shown.keys() == answers["missing"] | answers["number"]
-    assert len(shown.keys() - true.keys()) == 40
-    assert answers["extra"] <= shown.keys()
-    assert {number for number in shown.keys() & true.keys() if shown[number] != true[number]} == answers["amount"]
-    twice = [row["微信订单号"] for row in rows]
-    assert {number for number in twice if twice.count(number) == 2} == answers["duplicate"]
-    assert v2_bill(sim, day).body == v2_bill(sim, day).body
-    assert v2_bill(sim, day_of(sim, 2)).xml["return_msg"] == "No Bill Exist"
-
-
-def test_planted_errors_of_refunds(own_sim):
-    sim = own_sim()
-    sim.control("PUT", "refunds", {"interval_seconds": 0})
-    to_noon(sim)
-    order = sim.paid_v2()
-    for _ in range(4):
-        sim.refund_v2({"out_trade_no": order["out_trade_no"], "total_fee": "100", "refund_fee": "10"})
-    to_noon(sim)
-    day = day_of(sim, 1)
-    sim.control("PUT", "bill", {"errors": [{"kind": "refund_missing"}, {"kind": "refund_amount", "n": 2}]})
-    planted = {e["out_refund_no"]: e["kind"] for e in sim.control("GET", f"bill?day={day}")["planted"]}
-    rows = [row for row in parsed(v2_bill(sim, day).body)[0] if row["交易状态"] == "REFUND"]
-    assert len(rows) == 3
-    for row in rows:
-        wrong = planted.get(row["商户退款单号"]) == "refund_amount"
-        assert row["申请退款金额"] == ("0.11" if wrong else "0.10")
-
-
-@pytest.mark.parametrize(
-    "wish",
-    [
-        {"errors": [{"kind": "other"}]},
-        {"errors": [{"kind": "missing", "n": -1}]},
-        {"errors": ["missing"]},
-        {"errors": 1},
-        {"extra_lines": 10**9},
-        {"extra_lines": True},
-        {"columns": 25},
-        {"columns": True},
-        {"seed": "1"},
-        {"day": "yesterday"},
-        {"other": 1},
-    ],
-)
-def test_plans_that_make_no_sense(sim, wish):
-    before = sim.control("GET", "bill")
-    assert sim.call("PUT", "/_sim/bill", json.dumps(wish).encode()).status == 400
-    assert sim.control("GET", "bill") == before
-    assert sim.call("GET", "/_sim/bill?day=x").status == 400
-
-
-def test_a_hundred_thousand_lines_are_streamed(own_sim):
-    sim = own_sim()
-    to_noon(sim)
-    sim.control("PUT", "bill", {"extra_lines": 100_000, "errors": [{"kind": "missing", "n": 250}]})
-    before = resident(sim)
-    began = time.monotonic()
-    raw = gzip.decompress(v2_bill(sim, day_of(sim, 1), tar_type="GZIP").body)
-    assert time.monotonic() - began < 15
-    assert raw.count(b"\r\n") == 100_000 - 250 + 3
-    assert resident(sim) - before < 30_000
-
-
-def resident(sim):
-    """Kilobytes of memory that the process has touched."""
-    status = Path(f"/proc/{sim.process.pid}/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
 
 
 def test_faults_of_bills(books, request):

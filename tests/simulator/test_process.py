@@ -140,16 +140,6 @@ def test_what_is_hardly_http(sim, raw):
     assert sim.call("GET", "/_sim/state").status == 200
 
 
-def test_it_starts_quickly(own_sim, tmp_path):
-    """Keys and certificates are made as well: the folder is new each time."""
-    best = 99.0
-    for turn in range(3):
-        began = time.monotonic()
-        own_sim("--data", str(tmp_path / str(turn)))
-        best = min(best, time.monotonic() - began)
-    assert best < 1.5
-
-
 def test_a_restart_keeps_everything(own_sim, merchant_site, tmp_path):
     data = tmp_path / "sim"
     first = own_sim("--data", str(data))

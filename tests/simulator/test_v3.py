@@ -275,8 +275,8 @@ def test_the_clock_that_is_wrong_is_wechats(own_sim):
     sim.control("POST", "clock", {"wire_skew_seconds": -400})
     assert refused(sim.v3("GET", "/v3/certificates")) == (401, "SIGN_ERROR")
     answer = sim.v3("GET", "/v3/certificates", timestamp=str(int(time.time()) - 400))
-    assert abs(int(answer.headers["wechatpay-timestamp"]) - (time.time() - 400)) < 3
-    assert abs(parsedate_to_datetime(answer.headers["date"]).timestamp() - (time.time() - 400)) < 3
+    assert abs(int(answer.headers["wechatpay-timestamp"]) - (time.time() - 400)) < 100
+    assert abs(parsedate_to_datetime(answer.headers["date"]).timestamp() - (time.time() - 400)) < 100
 
 
 def test_merchant_without_platform_certificates(own_sim):

@@ -103,16 +103,6 @@ def test_a_payment_is_booked_once(database: Database) -> None:
     assert in_a_trial(database, after, [[PAID], [QUERIED], [PAID], [OPEN]]) == expected
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 4])
-def test_evidence_is_confluent(database: Database, size: int) -> None:
-    """Every order and repetition of what WeChat may say about one attempt that is paid ends alike."""
-    possible = [PAID, QUERIED, OPEN, replace(PAID, provider_transaction_id=PAID.provider_transaction_id)]
-    for chosen in itertools.product(possible, repeat=size):
-        if any(report.status is TradeStatus.PAID for report in chosen):
-            assert in_a_trial(database, after, [[report] for report in chosen]) == ("PAID", 100, ["APPLIED"], 1, [])
-            assert in_a_trial(database, after, [list(chosen)]) == ("PAID", 100, ["APPLIED"], 1, [])
-
-
 @pytest.mark.parametrize("state", ["PAYING", "CLOSING"])
 def test_two_payments_of_one_order_book_one_and_flag_the_other(database: Database, state: str) -> None:
     attempts = (("A", "CLOSED"), ("B", "PREPAID")) if state == "PAYING" else (("A", "CLOSED"), ("B", "CLOSING"))
@@ -121,6 +111,15 @@ def test_two_payments_of_one_order_book_one_and_flag_the_other(database: Databas
     for history in [*histories, [[PAID_AGAIN, PAID]]]:
         end = in_a_trial(database, lambda h=history: after(h, state, attempts=attempts))
         assert end == ("PAID", 100, ["APPLIED", "DUPLICATE"], 1, ["DUPLICATE"])
+
+
+def test_the_other_numbers_of_a_paid_order_are_handed_out_no_more(database: Database) -> None:
+    def trial() -> Any:
+        after([[PAID]], attempts=(("A", "CLOSED"), ("B", "PREPAID")))
+        other = Transaction.get(Transaction.out_trade_no == PAID_AGAIN.out_trade_no)
+        return other.state, other.open_slot, other.ask_at
+
+    assert in_a_trial(database, trial) == ("CLOSING", None, NOW + 5)
 
 
 def test_money_after_closing_is_flagged_and_never_fulfilled(database: Database) -> None:
@@ -179,6 +178,16 @@ def test_a_notification_in_a_weaker_signature_is_only_a_hint(database: Database)
     end, ask_at = in_a_trial(database, trial)
     assert end == ("PAYING", 0, [], 0, [])
     assert ask_at == NOW + 5
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_evidence_is_confluent(database: Database, size: int) -> None:
+    """Every order and repetition of what WeChat may say about one attempt that is paid ends alike."""
+    possible = [PAID, QUERIED, OPEN, replace(PAID, provider_transaction_id=PAID.provider_transaction_id)]
+    for chosen in itertools.product(possible, repeat=size):
+        if any(report.status is TradeStatus.PAID for report in chosen):
+            assert in_a_trial(database, after, [[report] for report in chosen]) == ("PAID", 100, ["APPLIED"], 1, [])
+            assert in_a_trial(database, after, [list(chosen)]) == ("PAID", 100, ["APPLIED"], 1, [])
 
 
 EVIDENCE = st.lists(

@@ -72,6 +72,14 @@ def test_nothing_set_is_simulator_mode(configure: Configure) -> None:
     assert (settings.port, settings.wechat_pay_api, settings.order_expires_minutes) == (8000, "v3", 30)
 
 
+def test_a_second_key_for_a_change_over(configure: Configure, live: dict[str, object]) -> None:
+    _, merchant = configure(**live)
+    assert (merchant.v2.other_api_key, merchant.v3.other_api_key) == (None, None)
+    _, merchant = configure(**live, WECHAT_V2_API_KEY_OTHER=V3_KEY, WECHAT_V3_API_KEY_OTHER=V2_KEY)
+    assert merchant.v2.other_api_key.get_secret_value() == V3_KEY
+    assert merchant.v3.other_api_key.get_secret_value() == V2_KEY
+
+
 def test_a_live_merchant_in_order(configure: Configure, live: dict[str, object]) -> None:
     _, merchant = configure(**live)
     assert merchant is not None
@@ -88,6 +96,13 @@ def test_a_live_merchant_in_order(configure: Configure, live: dict[str, object])
         ({"WECHAT_V3_API_KEY": "5YI2YwEdV56hCsNEoOGEeL17vRFcz3i6"}, "WECHAT_V3_API_KEY: is the example"),
         ({"WECHAT_V2_API_KEY": "192006250b4c09247ec02edce69f6a2d"}, "WECHAT_V2_API_KEY: is the example"),
         ({"WECHAT_V2_API_KEY": "not 32"}, "WECHAT_V2_API_KEY: must be 32 letters and digits"),
+        ({"WECHAT_V3_API_KEY_OTHER": "short"}, "WECHAT_V3_API_KEY_OTHER: must be 32 bytes; this one has 5"),
+        ({"WECHAT_V3_API_KEY_OTHER": "5YI2YwEdV56hCsNEoOGEeL17vRFcz3i6"}, "WECHAT_V3_API_KEY_OTHER: is the example"),
+        ({"WECHAT_V3_API_KEY_OTHER": V3_KEY}, "WECHAT_V3_API_KEY_OTHER: the same key as WECHAT_V3_API_KEY"),
+        ({"WECHAT_V2_API_KEY_OTHER": "not 32"}, "WECHAT_V2_API_KEY_OTHER: must be 32 letters and digits"),
+        ({"WECHAT_V2_API_KEY_OTHER": "a" * 32}, "WECHAT_V2_API_KEY_OTHER: has hardly any different characters"),
+        ({"WECHAT_V2_API_KEY_OTHER": V2_KEY}, "WECHAT_V2_API_KEY_OTHER: the same key as WECHAT_V2_API_KEY"),
+        ({"WECHAT_V2_API_KEY": "", "WECHAT_V2_API_KEY_OTHER": V2_KEY}, "there is no first; set WECHAT_V2_API_KEY"),
         ({"WECHAT_V3_SERIAL_NO": "ABCDEF"}, "WECHAT_V3_SERIAL_NO: the certificate"),
         ({"WECHAT_V3_SERIAL_NO": ""}, "WECHAT_V3_SERIAL_NO: missing"),
         ({"WECHAT_APP_SECRET": ""}, "WECHAT_APP_SECRET: missing"),
@@ -154,10 +169,38 @@ def test_environment_wins_over_dotenv_wins_over_file(configure: Configure, tmp_p
     assert (settings.port, settings.processes, settings.order_expires_minutes) == (1003, 3, 5)
 
 
+def test_key_files_lie_beside_the_file_that_names_them(
+    configure: Configure, live: dict[str, object], tmp_path: Path
+) -> None:
+    folder = tmp_path / "credentials"
+    folder.mkdir()
+    for name in ("apiclient_key.pem", "apiclient_cert.pem", "pub_key.pem"):
+        (tmp_path / name).rename(folder / name)
+    files = {name: str(value).rsplit("/", 1)[-1] for name, value in live.items() if name.endswith("_FILE")}
+    lines = [f"{name}={value}\n" for name, value in {**live, **files}.items()]
+    (folder / "pay.env").write_text("".join(lines))
+    settings, merchant = configure(PAY_CONFIG=folder / "pay.env")
+    assert settings.wechat_v3_private_key_file == folder / "apiclient_key.pem"
+    assert merchant is not None
+    assert merchant.v3 is not None
+    elsewhere = tmp_path / "other.pem"
+    (folder / "pub_key.pem").rename(elsewhere)
+    settings, _ = configure(PAY_CONFIG=folder / "pay.env", WECHAT_V3_PUBLIC_KEY_FILE=elsewhere)
+    assert settings.wechat_v3_public_key_file == elsewhere
+
+
 def test_secrets_are_in_no_repr_and_no_problem(configure: Configure, live: dict[str, object]) -> None:
-    settings, merchant = configure(**live)
+    others = {"WECHAT_V2_API_KEY_OTHER": V2_KEY[::-1], "WECHAT_V3_API_KEY_OTHER": V3_KEY[::-1]}
+    settings, merchant = configure(**live, **others)
     shown = repr(settings) + str(settings) + repr(merchant) + settings.model_dump_json()
     wrong = problems(configure, {**live, "WECHAT_V2_API_KEY": "Canary-" + V2_KEY, "WECHAT_V3_API_KEY": V3_KEY + "x"})
-    for secret in (V2_KEY, V3_KEY, str(live["WECHAT_APP_SECRET"]), KEYS["merchant"]["private_key_der_base64"][:60]):
+    wrong += problems(configure, {**live, **{name: f"{key}x" for name, key in others.items()}})
+    for secret in (
+        V2_KEY,
+        V3_KEY,
+        *others.values(),
+        str(live["WECHAT_APP_SECRET"]),
+        KEYS["merchant"]["private_key_der_base64"][:60],
+    ):
         assert secret not in shown
         assert secret not in "\n".join(wrong)

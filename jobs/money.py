@@ -1,0 +1,8 @@
+"""Look whether what must hold about money holds."""
+
+from services.bundle import Services
+
+
+async def run_once(services: Services) -> int:
+    """One pass; returns how many statements do not hold."""
+    return len((await services.watch.look()).broken)

@@ -1,0 +1,39 @@
+"""Paid orders that were not reported as shipped in time: each is put before a person, once.
+
+Runs inside the caller's transaction.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from peewee import JOIN
+
+from models import Discrepancy, Order, Payment, Shipment
+from services.discrepancies import flag
+
+logger = logging.getLogger("pay.shipping")
+
+KIND = "SHIPMENT_DUE"
+LOOK_BACK = 30 * 86_400  # seconds: by then WeChat has settled the order one way or the other
+
+
+def find(now: int, within: int, limit: int) -> list[str]:
+    """Order numbers: paid more than ``within`` seconds ago, not given back whole, not reported whole, not known yet."""
+    reported = (Shipment.order == Order.id) & (Shipment.state == "UPLOADED") & (Shipment.all_delivered == 1)
+    known = (Discrepancy.ref == Order.order_no) & (Discrepancy.kind == KIND)
+    orders = (
+        Order.select(Order.order_no)
+        .join(Payment, on=(Payment.order == Order.id))
+        .join(Shipment, JOIN.LEFT_OUTER, on=reported)
+        .join(Discrepancy, JOIN.LEFT_OUTER, on=known)
+        .where(Payment.applied_slot == 1, Payment.paid_at <= now - within, Payment.paid_at > now - within - LOOK_BACK)
+        .where(Order.state == "PAID", Order.refunded_fen < Order.paid_fen)
+        .where(Shipment.id.is_null(), Discrepancy.id.is_null())
+    )
+    return [row.order_no for row in orders.order_by(Payment.paid_at).limit(limit)]
+
+
+def record(found: list[str], within: int, now: int) -> None:
+    for order_no in found:
+        flag(logger, KIND, order_no, order_no, f"paid, and not reported as shipped within {within // 3600} hours", now)

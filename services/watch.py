@@ -1,0 +1,53 @@
+"""The statements about money that must always hold (money.md part 2), looked at in production, over our own tables.
+
+It changes nothing: a statement that does not hold is a bug, or a hand in the database, and a matter for a person.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from models import invariants
+from models.database import Database, rows
+from services.metrics import BROKEN
+from services.ports import Clock
+
+logger = logging.getLogger("pay.money")
+
+EVERY = 60  # seconds
+SHARE = 20  # a look that takes long is taken rarely: at most this fraction of the time goes into looking
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    at: int  # epoch seconds
+    broken: Mapping[str, int]  # how many rows break each statement that does not hold
+
+
+class Watch:
+    def __init__(self, database: Database, now: Clock) -> None:
+        self._database = database
+        self._now = now
+        self._next = 0.0
+        self._last = Look(0, {})
+        self._looking = asyncio.Lock()
+
+    async def look(self) -> Look:
+        """The newest look, a new one if it is a minute old. Raises DatabaseUnavailable."""
+        async with self._looking:
+            if (began := self._now()) >= self._next:
+                found = {name: len(await self._database.read(rows, sql)) for name, sql in invariants.LOCAL.items()}
+                self._remember(Look(int(began), {name: count for name, count in found.items() if count}))
+                self._next = began + max(EVERY, SHARE * (self._now() - began))
+        return self._last
+
+    def _remember(self, look: Look) -> None:
+        for name in invariants.LOCAL:
+            BROKEN.labels(name.split()[0]).set(look.broken.get(name, 0))
+        for name, count in look.broken.items():
+            if name not in self._last.broken:
+                logger.error("money does not add up: not so of %d rows: %s", count, name)
+        self._last = look

@@ -1,0 +1,76 @@
+"""Processes of the tests: started when they answer, stopped or killed, their log kept in a file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def eventually(check: Callable[[], Any], seconds: float = 10, pause: float = 0.05) -> Any:
+    """What ``check`` returns once it is true. Fails with the last value if it never is."""
+    until = time.monotonic() + seconds
+    while True:
+        value = check()
+        if value:
+            return value
+        assert time.monotonic() < until, f"still {value!r} after {seconds} s"
+        time.sleep(pause)
+
+
+@dataclass
+class Process:
+    """A child in a session of its own, logging to a file."""
+
+    command: list[str]
+    log: Path
+    environ: dict[str, str] = field(default_factory=dict)
+    child: subprocess.Popen[bytes] | None = None
+
+    def start(self, ready: Callable[[], bool], seconds: float = 15) -> None:
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("WECHAT_", "DATABASE_URL", "PAY_"))}
+        with self.log.open("ab") as out:
+            self.child = subprocess.Popen(
+                self.command, cwd=ROOT, env={**clean, **self.environ}, stdout=out, stderr=out, start_new_session=True
+            )
+        until = time.monotonic() + seconds
+        while not ready():
+            ended = self.child.poll()
+            assert ended is None, f"ended with {ended}:\n{self.text()}"
+            assert time.monotonic() < until, f"not ready after {seconds} s:\n{self.text()}"
+            time.sleep(0.03)
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code."""
+        assert self.child is not None
+        self.child.send_signal(signal.SIGTERM)
+        return self.child.wait(20)
+
+    def kill(self) -> None:
+        """SIGKILL to it and to its children."""
+        assert self.child is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.child.pid, signal.SIGKILL)
+        self.child.wait(10)
+
+    @property
+    def alive(self) -> bool:
+        return self.child is not None and self.child.poll() is None
+
+    def text(self) -> str:
+        return self.log.read_text("utf-8", "replace") if self.log.exists() else ""
