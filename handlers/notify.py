@@ -44,7 +44,7 @@ class NotifyHandler(Door):
             probe = isinstance(error, SignatureProbe)
             return self._counted("probe" if probe else "forged", acknowledge("signature"))
         except (Refused, DatabaseUnavailable, PaymentError, TimeoutError) as error:
-            logger.warning("not acknowledged adapter=%s reason=%s", self._adapter, type(error).__name__)
+            logger.warning("not acknowledged adapter=%s reason=%r", self._adapter, error)
             return self._counted("unavailable", acknowledge("unavailable"))
         return self._counted("accepted", acknowledge())
 

@@ -115,7 +115,7 @@ class MariaDb:
         self.start()
 
     def start(self) -> None:
-        self.process.start(self._up, 30)
+        self.process.start(self._up)
 
     @staticmethod
     def installed() -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 
 from tests.databases import Tables
-from tests.processes import Process, eventually, free_port
+from tests.processes import PATIENCE, Process, eventually, free_port
 
 # Everything here is plain HTTP on loopback; the default context reads every authority of the machine, 20 ms a client.
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -43,7 +43,7 @@ class Simulator:
         if data is not None:
             command += ["--data", str(data)]
         self.process = Process(command, folder / f"simulator-{self.port}.log", environ)
-        self.http = httpx.Client(base_url=self.url, timeout=15, verify=NO_TLS)
+        self.http = httpx.Client(base_url=self.url, timeout=PATIENCE, verify=NO_TLS)
         self.process.start(lambda: _answers(f"{self.url}/_sim/merchant"))
         self.merchant: dict[str, str] = self.get("merchant")
 
@@ -126,7 +126,7 @@ class Server:
         self.process = Process([sys.executable, "server.py"], folder / f"server-{self.port}.log", self.environ)
         self.expected: list[str] = []
         self.tokens: list[str] = []
-        self.http = httpx.Client(base_url=self.url, timeout=15, verify=NO_TLS)
+        self.http = httpx.Client(base_url=self.url, timeout=PATIENCE, verify=NO_TLS)
 
     def start(self) -> Server:
         self.process.start(lambda: _answers(f"{self.url}/readyz"))
@@ -214,5 +214,5 @@ class Buyer:
     def status(self, order_no: str) -> str:
         return str(self.read(order_no)["status"])
 
-    def becomes(self, order_no: str, status: str, seconds: float = 10) -> None:
-        eventually(lambda: self.status(order_no) == status, seconds)
+    def becomes(self, order_no: str, status: str) -> None:
+        eventually(lambda: self.status(order_no) == status)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+PATIENCE = 120.0  # seconds: for a machine that is busy with much else; what comes, comes long before
 
 
 def free_port() -> int:
@@ -22,7 +23,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def eventually(check: Callable[[], Any], seconds: float = 10, pause: float = 0.05) -> Any:
+def eventually(check: Callable[[], Any], seconds: float = PATIENCE, pause: float = 0.05) -> Any:
     """What ``check`` returns once it is true. Fails with the last value if it never is."""
     until = time.monotonic() + seconds
     while True:
@@ -42,7 +43,7 @@ class Process:
     environ: dict[str, str] = field(default_factory=dict)
     child: subprocess.Popen[bytes] | None = None
 
-    def start(self, ready: Callable[[], bool], seconds: float = 15) -> None:
+    def start(self, ready: Callable[[], bool], seconds: float = PATIENCE) -> None:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("WECHAT_", "DATABASE_URL", "PAY_"))}
         with self.log.open("ab") as out:
             self.child = subprocess.Popen(
@@ -59,14 +60,14 @@ class Process:
         """SIGTERM, and the exit code."""
         assert self.child is not None
         self.child.send_signal(signal.SIGTERM)
-        return self.child.wait(20)
+        return self.child.wait(PATIENCE)
 
     def kill(self) -> None:
         """SIGKILL to it and to its children."""
         assert self.child is not None
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.child.pid, signal.SIGKILL)
-        self.child.wait(10)
+        self.child.wait(PATIENCE)
 
     @property
     def alive(self) -> bool:

@@ -55,7 +55,7 @@ class Shipper:
         self.tables.change("UPDATE shipments SET ask_at = 1 WHERE ask_at IS NOT NULL")
 
     def becomes(self, order_no: str, status: str) -> None:
-        eventually(lambda: self.read(order_no)["status"] == status, 15)
+        eventually(lambda: self.read(order_no)["status"] == status)
 
     def there(self, order_no: str) -> dict[str, Any] | None:
         """What the simulator was told of the order."""
@@ -78,7 +78,7 @@ class Shipper:
         assert self.report(order_no)["status"] == "pending"
         self.simulator.put("faults", [{"op": "ship", "fault": "truncate", "count": 1}])
         self.tables.change("UPDATE access_tokens SET leased_until = 0")
-        eventually(lambda: self.tables.one("SELECT MAX(asked) FROM shipments") == 1, 15)
+        eventually(lambda: self.tables.one("SELECT MAX(asked) FROM shipments") == 1)
         self.due_now()
         self.becomes(order_no, "uploaded")
 

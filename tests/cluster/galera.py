@@ -107,11 +107,11 @@ class Node:
     def cut_off(self) -> None:
         """From the other nodes; its clients still reach it."""
         self.rows("SET GLOBAL wsrep_provider_options = 'gmcast.isolate=1'")
-        eventually(lambda: self.status("wsrep_cluster_status") != "Primary", 60)
+        eventually(lambda: self.status("wsrep_cluster_status") != "Primary")
 
     def let_back(self) -> None:
         self.rows("SET GLOBAL wsrep_provider_options = 'gmcast.isolate=0'")
-        eventually(self.is_synced, 60)
+        eventually(self.is_synced)
 
 
 class Cluster:

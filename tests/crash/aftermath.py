@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from tests.faults.crowd import Crowd, come_to_rest, ledger_of
+from tests.faults.crowd import SLOW, Crowd, come_to_rest, ledger_of
 from tests.faults.verdict import check_money
 from tests.fleet import Fleet
 
 # What a server says when its database goes away in the midst of things. Never a traceback.
 DATABASE_AWAY = (
+    *SLOW,
     "database unavailable",
     "put off: ",
     "not acknowledged",
@@ -20,7 +21,7 @@ DATABASE_AWAY = (
 def nothing_lost_nothing_doubled(fleet: Fleet, crowd: Crowd) -> None:
     """The jobs have their turn; then every order and refund that a buyer or the merchant was told of is here, in the
     state they were told, and our money is that of WeChat's ledger. One order for each wish: none was made twice."""
-    come_to_rest(fleet, 60)
+    come_to_rest(fleet)
     states = dict(fleet.tables.rows("SELECT order_no, state FROM orders"))
     assert states == {**dict.fromkeys(crowd.paid, "PAID"), **dict.fromkeys(crowd.given_up, "CLOSED")}
     asked_for = [row[0] for row in fleet.tables.rows("SELECT refund_no FROM refunds")]

@@ -10,7 +10,7 @@ import httpx
 
 from tests.faults.crowd import LATTE, MERCHANT
 from tests.harness import NO_TLS, Simulator
-from tests.processes import eventually
+from tests.processes import PATIENCE, eventually
 
 
 class Client:
@@ -18,7 +18,7 @@ class Client:
 
     def __init__(self, url: str, simulator: Simulator) -> None:
         self.simulator = simulator
-        self._http = httpx.Client(base_url=url, timeout=15, verify=NO_TLS)
+        self._http = httpx.Client(base_url=url, timeout=PATIENCE, verify=NO_TLS)
         self._openid = "o" + uuid.uuid4().hex[:27]
         self._login: dict[str, str] = {}
         self.order_no = ""
@@ -37,7 +37,7 @@ class Client:
                     return reply
             return None
 
-        reply: httpx.Response = eventually(answer, 60)
+        reply: httpx.Response = eventually(answer)
         return reply
 
     def login(self) -> None:
@@ -50,7 +50,7 @@ class Client:
                 return reply.json()["token"] if reply.status_code == 200 else None
             return None
 
-        self._login = {"Authorization": f"Bearer {eventually(token, 60)}"}
+        self._login = {"Authorization": f"Bearer {eventually(token)}"}
 
     def order(self) -> None:
         reply = self.ask("POST", "/api/orders", json=LATTE, headers={**self._login, "Idempotency-Key": self.wish})
@@ -82,7 +82,7 @@ class Client:
 
     def becomes(self, status: str) -> None:
         path = f"/api/orders/{self.order_no}"
-        eventually(lambda: self.ask("GET", path, headers=self._login).json()["status"] == status, 60)
+        eventually(lambda: self.ask("GET", path, headers=self._login).json()["status"] == status)
 
 
 def begun(client: Client) -> None:

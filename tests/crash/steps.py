@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from tests.crash.proxy import Watch, is_write
 
-PATIENCE = 4.5  # seconds: a server goes on without an answer after five
+HELD_AT_MOST = 4.5  # seconds: a server goes on without an answer after five
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Trap:
     def release(self) -> list[Step]:
         """The process is dead: cut its wires. Those of the held steps at which it still was."""
         now = time.monotonic()
-        met = [step for step, since in self.held if now - since < PATIENCE]
+        met = [step for step, since in self.held if now - since < HELD_AT_MOST]
         self.held = []
         self._gone.set()
         self._gone = threading.Event()

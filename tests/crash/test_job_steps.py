@@ -13,11 +13,11 @@ from tests.crash.rounds import FULL, ROUNDS
 from tests.crash.shop import DAYS, Shop
 from tests.crash.steps import Step
 from tests.databases import MariaDb
-from tests.faults.crowd import KEY, PRICE, come_to_rest, ledger_of
+from tests.faults.crowd import KEY, PRICE, SLOW, come_to_rest, ledger_of
 from tests.faults.verdict import check_money
 from tests.fleet import Fleet
 from tests.harness import V3, Server, Simulator
-from tests.processes import eventually
+from tests.processes import PATIENCE, eventually
 from tests.sale import SILENCE
 
 NEVER = 4_000_000_000  # epoch seconds
@@ -96,7 +96,7 @@ class Scene:
         """One runner, until that is done; what it sent."""
         self.jobs.trap.set(None)
         self.jobs.server.start()
-        eventually(done, 30)
+        eventually(done)
         assert self.jobs.server.process.stop() == 0
         return list(self.jobs.trap.seen)
 
@@ -105,7 +105,7 @@ class Scene:
         self.leave(work)
         self.jobs.trap.set(step)
         self.jobs.server.start()
-        assert self.jobs.trap.reached.wait(30), f"{step} of {work.leave.__name__} was not reached"
+        assert self.jobs.trap.reached.wait(PATIENCE), f"{step} of {work.leave.__name__} was not reached"
         self.jobs.kill()
         for table in ("transactions", "refunds"):
             self.fleet.tables.change(f"UPDATE {table} SET ask_at = {NEVER} WHERE ask_at IS NOT NULL")
@@ -117,7 +117,7 @@ class Scene:
         self.fleet.tables.change("UPDATE orders SET expires_at = 1 WHERE state IN ('CREATED', 'PAYING')")
         self.jobs.trap.set(None)
         self.jobs.server.start()
-        come_to_rest(self.fleet, 60)
+        come_to_rest(self.fleet)
         assert self.jobs.server.process.stop() == 0
         self.fleet.simulator.put("faults", SILENCE)
 
@@ -125,6 +125,7 @@ class Scene:
 def test_each_step_of_the_jobs(tmp_path: Path, simulator: Simulator, mariadb: MariaDb) -> None:
     with Fleet(tmp_path, simulator, mariadb.create()) as fleet:
         front = fleet.start(ROLES="api,notify", MERCHANT_API_KEY=KEY, **DAYS, **V3.environ)
+        front.expect_log(*SLOW)
         jobs = Shop(fleet, mariadb.port, ROLES="jobs", **V3.environ)
         fleet.settle()
         assert jobs.server.process.stop() == 0

@@ -16,10 +16,10 @@ from tests.crash.aftermath import nothing_lost_nothing_doubled, told
 from tests.crash.rounds import times
 from tests.crash.trace import Call, calls, strace
 from tests.databases import MariaDb
-from tests.faults.crowd import KEY, LATTE, Crowd
+from tests.faults.crowd import KEY, LATTE, SLOW, Crowd
 from tests.fleet import Fleet
 from tests.harness import NO_TLS, V2_HMAC, V3, Buyer, Server, Simulator
-from tests.processes import eventually
+from tests.processes import PATIENCE, eventually
 from tests.sale import Sale
 
 EACH = 25  # of everything that the crowd does
@@ -29,22 +29,21 @@ STOPS = {"1": times(3, 25), "2": times(2, 25)}  # of so many processes
 ORDERS = 50  # at least, before each
 CLIENTS = 8
 TOLD = 5  # notifications whose way is looked at
-SLOW = "not acknowledged .* reason=(TryLater|TimeoutError)"  # a machine that cannot keep up: no lock's doing
 
 
 def test_four_processes_write_one_file(tmp_path: Path, simulator: Simulator) -> None:
-    """Nobody hears of a lock: every answer is what the buyer asked for, and no process had to say "come again"."""
+    """Nobody hears of a lock: every answer is what the buyer asked for. Only a slow machine may say "come again"."""
     seen = Counter[int]()
     with Fleet(tmp_path, simulator, f"sqlite:///{tmp_path / 'pay.db'}") as fleet:
         server = fleet.start(MERCHANT_API_KEY=KEY, PROCESSES="4", **V2_HMAC.environ)
-        server.expect_log(SLOW)
+        server.expect_log(*SLOW)
         server.http.event_hooks = {"response": [lambda reply: seen.update([reply.status_code])]}
         crowd = Crowd([server])
         with crowd.going_on(CROWD):
             for _ in range(CROWDED):
                 crowd.until_each(EACH)
         nothing_lost_nothing_doubled(fleet, crowd)
-    assert seen.keys() <= {200, 201, 409}, seen
+    assert seen.keys() <= {200, 201, 409, 503}, seen
     assert "locked" not in server.process.text()
     print(f"four processes on SQLite: {seen.total()} answers, {dict(seen)}; {told(crowd)}")
 
@@ -54,13 +53,14 @@ def test_stops_under_load_break_nothing(tmp_path: Path, simulator: Simulator, pr
     """Clients that keep their connections and never pause: no order is made whose answer does not arrive."""
     with Fleet(tmp_path, simulator, f"sqlite:///{tmp_path / 'pay.db'}") as fleet:
         server, seen = fleet.start(**V3.environ, PROCESSES=processes), Counter[int]()
+        server.expect_log(*SLOW)
         sale = Sale.unnoticed(server, fleet.tables)
         buyers = [Buyer(server) for _ in range(CLIENTS)]
         for number in range(STOPS[processes]):
             if number:
                 server.start()
             stop_under_load(sale, buyers, seen)
-        assert seen.keys() == {201, 204}
+        assert {201, 204} <= seen.keys() <= {201, 204, 503}, seen
         assert fleet.tables.one("SELECT COUNT(*) FROM orders") == seen[201] + 1
     print(f"{STOPS[processes]} stops of {processes} processes under load: {dict(seen)}, no answer missing")
 
@@ -69,7 +69,7 @@ def stop_under_load(sale: Sale, buyers: list[Buyer], seen: Counter[int]) -> None
     server, notice, before = sale.buyer.server, sale.notice(), seen[201]
 
     def shop_on(buyer: Buyer) -> None:
-        with httpx.Client(base_url=server.url, headers=buyer.headers, timeout=15, verify=NO_TLS) as client:
+        with httpx.Client(base_url=server.url, headers=buyer.headers, timeout=PATIENCE, verify=NO_TLS) as client:
             while True:
                 try:
                     seen[client.post("/api/orders", json=LATTE).status_code] += 1
@@ -80,7 +80,7 @@ def stop_under_load(sale: Sale, buyers: list[Buyer], seen: Counter[int]) -> None
 
     with ThreadPoolExecutor(len(buyers)) as pool:
         busy = [pool.submit(shop_on, buyer) for buyer in buyers]
-        eventually(lambda: seen[201] > before + ORDERS, 30)
+        eventually(lambda: seen[201] > before + ORDERS)
         assert server.process.stop() == 0
     assert [one.result() for one in busy] == [None] * len(buyers)
 

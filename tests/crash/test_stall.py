@@ -18,13 +18,14 @@ from tests.faults.crowd import KEY, LATTE, ledger_of
 from tests.faults.verdict import check_money
 from tests.fleet import Fleet
 from tests.harness import NO_TLS, V3, Buyer, Simulator
-from tests.processes import eventually
+from tests.processes import PATIENCE, eventually
 from tests.sale import Sale
 
 STALL = 10.0  # seconds
 ASKERS = 120  # 16 units of work are done at once and 64 may wait
 AT_ONCE = 40  # so many may, at any time
 PAID = 10
+REFUSED = {503, 0}  # of a notification; 0: said by a slow machine when WeChat did not listen any more
 
 
 class Valve:
@@ -48,7 +49,7 @@ class Valve:
 def order(buyer: Buyer, key: int) -> httpx.Response:
     """On a connection of its own, as the askers' are."""
     headers = {**buyer.headers, "Idempotency-Key": f"stall-{key}"}
-    return httpx.post(f"{buyer.server.url}/api/orders", json=LATTE, headers=headers, timeout=60, verify=NO_TLS)
+    return httpx.post(f"{buyer.server.url}/api/orders", json=LATTE, headers=headers, timeout=PATIENCE, verify=NO_TLS)
 
 
 def refused(reply: httpx.Response) -> str:
@@ -81,7 +82,8 @@ def test_a_database_that_answers_nothing(tmp_path: Path, simulator: Simulator, m
         for payment in payments:
             assert buyer.cashier(payment) == "requestPayment:ok"
         codes = {refused(reply) for reply in crowd.map(lambda key: order(buyer, key), range(ASKERS))}
-        eventually(lambda: first_tries(simulator, sales) == [503] * PAID)
+        eventually(lambda: len(first_tries(simulator, sales)) == PAID)
+        assert {503} <= set(first_tries(simulator, sales)) <= REFUSED
         time.sleep(max(0.0, over - time.monotonic()))
         assert fleet.tables.one("SELECT COUNT(*) FROM notifications") == 0
         wire.watch = let_through
@@ -94,10 +96,10 @@ def test_a_database_that_answers_nothing(tmp_path: Path, simulator: Simulator, m
             left[:AT_ONCE] = [key for key, reply in zip(left, replies, strict=False) if reply.status_code == 503]
             return not left
 
-        eventually(made, 60)
+        eventually(made)
         simulator.post("clock", advance_seconds=16)  # a notification comes again after fifteen
         for sale in sales:
-            sale.buyer.becomes(sale.order_no, "paid", 30)
+            sale.buyer.becomes(sale.order_no, "paid")
         assert fleet.tables.one("SELECT COUNT(*) FROM orders") == ASKERS + PAID
         check_money(fleet.tables, ledger_of(fleet))
     wire.close()

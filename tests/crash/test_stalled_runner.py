@@ -18,7 +18,7 @@ from tests.faults.crowd import KEY, MERCHANT, PRICE, come_to_rest, ledger_of
 from tests.faults.verdict import check_money
 from tests.fleet import Fleet
 from tests.harness import V3, Simulator
-from tests.processes import Process, eventually
+from tests.processes import PATIENCE, Process, eventually
 from tests.sale import Sale
 
 QUESTION = "GET /v3/refund/domestic/refunds/{no}"  # asked before a refund is sent again, and after it was refused
@@ -100,16 +100,16 @@ def test_a_refusal_that_is_written_late(fleet: Fleet, simulator: Simulator) -> N
         reply = server.http.post(f"/merchant/orders/{sale.order_no}/refunds", json=asked, headers=MERCHANT)
         assert (reply.status_code, refund_of(fleet)) == (201, ("UNKNOWN", 1))
         due(fleet)
-        assert answer.reached.wait(30)  # refused, and the first runner does not know it yet
+        assert answer.reached.wait(PATIENCE)  # refused, and the first runner does not know it yet
         first.stopped()
         answer.let_go.set()
         due(fleet)
         second.goes_on()
-        eventually(lambda: refund_of(fleet) == ("UNKNOWN", 3) and spent(simulator), 30)
+        eventually(lambda: refund_of(fleet) == ("UNKNOWN", 3) and spent(simulator))
         first.goes_on()
-        eventually(lambda: "too late" in first.text(), 30)
+        eventually(lambda: "too late" in first.text())
         assert refund_of(fleet) == ("UNKNOWN", 3)
-        come_to_rest(fleet, 60)
+        come_to_rest(fleet)
         assert refund_of(fleet)[0] == "SUCCESS"
     wire.close()
     check_money(fleet.tables, ledger_of(fleet))

@@ -16,12 +16,13 @@ import pytest
 from tests.crash.lives import cancelled, paid_and_given_back
 from tests.crash.rounds import ROUNDS, SEED
 from tests.crash.shop import DAYS, Life, Shop
-from tests.crash.steps import PATIENCE, Step
+from tests.crash.steps import HELD_AT_MOST, Step
 from tests.databases import MariaDb
-from tests.faults.crowd import come_to_rest, ledger_of
+from tests.faults.crowd import SLOW, come_to_rest, ledger_of
 from tests.faults.verdict import check_money
 from tests.fleet import Fleet
 from tests.harness import V3, Simulator
+from tests.processes import PATIENCE
 
 TOGETHER = 4  # lives that one kill ends, each held at a step of its own
 Group = list[tuple[Life, Step]]
@@ -68,7 +69,7 @@ def killed_at(shop: Shop, crowd: ThreadPoolExecutor, group: Group) -> Group:
     for life, step in group:
         shop.trap.set(step)
         under_way.append(crowd.submit(shop.play, life))
-        patience = 30 if group == [(life, step)] else PATIENCE
+        patience = PATIENCE if group == [(life, step)] else HELD_AT_MOST
         if not shop.trap.reached.wait(patience):
             assert len(group) > 1, f"{step} of {life.__name__} was not reached"
             break
@@ -77,7 +78,7 @@ def killed_at(shop: Shop, crowd: ThreadPoolExecutor, group: Group) -> Group:
     shop.server.start()
     shop.fleet.simulator.post("clock", advance_seconds=16)  # a notification comes again after fifteen
     for one in under_way:
-        one.result(90)
+        one.result(PATIENCE)
     return [(life, step) for life, step in group if not _taken(met, step)]
 
 
@@ -97,6 +98,7 @@ def _taken(steps: list[Step], step: Step) -> bool:
 def test_each_step_of_the_server(fleet: Fleet, mariadb: MariaDb) -> None:
     shop, plan, dice = Shop(fleet, mariadb.port, ROLES="api,notify", **V3.environ), Plan(), random.Random(SEED)
     jobs = fleet.start(ROLES="jobs", **DAYS, **V3.environ)
+    jobs.expect_log(*SLOW)
     fleet.settle()
     assert jobs.process.stop() == 0
     for life in (paid_and_given_back, cancelled):
@@ -112,7 +114,7 @@ def test_each_step_of_the_server(fleet: Fleet, mariadb: MariaDb) -> None:
                 kills, points = kills + 1, points + len(group) - len(late)
             shop.trap.set(None)
             jobs.start()
-            come_to_rest(fleet, 60)
+            come_to_rest(fleet)
             check_money(fleet.tables, ledger_of(fleet))
             assert jobs.process.stop() == 0
     shop.close()

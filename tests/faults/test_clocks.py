@@ -71,7 +71,7 @@ def test_a_clock_that_is_ten_minutes_wrong(case: tuple[Fleet, Api, int]) -> None
     fleet.simulator.post("clock", advance_seconds=0, wire_skew_seconds=0)
     due_now(fleet)
     for order_no in orders:
-        buyer.becomes(order_no, "paid", 20)
+        buyer.becomes(order_no, "paid")
     if api is V3:
         assert fleet.tables.rows("SELECT DISTINCT source FROM payments") == [("query",)]
     paid = fleet.tables.rows("SELECT p.paid_at - o.created_at FROM payments p JOIN orders o ON o.id = p.order_id")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from adapters.hosts import MISSES
-from tests.faults.crowd import KEY, LATTE, TOO_MUCH, come_to_rest, due_now, ledger_of
+from tests.faults.crowd import KEY, LATTE, SLOW, come_to_rest, due_now, ledger_of
 from tests.faults.verdict import check_money, unsettled
 from tests.fleet import Fleet
 from tests.harness import V2_HMAC, V3, Buyer, Server, Simulator
@@ -35,7 +35,7 @@ def fleet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fleet]:
     ):
         for api in (V2_HMAC, V3):
             fleet.start(MERCHANT_API_KEY=KEY, **api.environ)
-        fleet.expect_log(TOO_MUCH)
+        fleet.expect_log(*SLOW)
         fleet.settle()
         yield fleet
 

@@ -80,7 +80,7 @@ def until_heard(simulator: Simulator, fleet: Fleet) -> None:
         eventually(simulator.quiet)
         return not unsettled(fleet.tables)
 
-    eventually(heard, 20)
+    eventually(heard)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.crowd import KEY, LATTE, MERCHANT, PRICE, TOO_MUCH, come_to_rest, due_now, ledger_of
+from tests.faults.crowd import KEY, LATTE, MERCHANT, PRICE, SLOW, come_to_rest, due_now, ledger_of
 from tests.faults.verdict import attempts, check_money
 from tests.fleet import Fleet
 from tests.harness import V2_HMAC, V3, Buyer, Server, Simulator
@@ -42,7 +42,7 @@ def fleet(request: pytest.FixtureRequest, tmp_path: Path, simulator: Simulator) 
     with Fleet(tmp_path, simulator, url) as fleet:
         for api in (V2_HMAC, V3):
             fleet.start(MERCHANT_API_KEY=KEY, **api.environ)
-        fleet.expect_log(TOO_MUCH)
+        fleet.expect_log(*SLOW)
         yield fleet
 
 
@@ -93,12 +93,12 @@ def test_a_thousand_orders_in_a_storm(fleet: Fleet, simulator: Simulator) -> Non
                 due_now(fleet)
             return len(wanted)
 
-        eventually(lambda: left() < 20, 60, 2.2)
+        eventually(lambda: left() < 20, pause=2.2)
         struck += strikes(simulator)
         simulator.put("faults", SILENCE)  # answers are true again; still nothing is heard of unless it is asked about
-        eventually(lambda: not left(), 60, 2.2)
+        eventually(lambda: not left(), pause=2.2)
     assert struck > 3 * ORDERS // 10  # of at least one answer an order
-    come_to_rest(fleet, 60)
+    come_to_rest(fleet)
 
     lists = [buyer.call("GET", "/api/orders").json()["orders"] for buyer in buyers[:BUYERS]]
     shown = {order["order_no"]: order["status"] for listed in lists for order in listed}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.crowd import KEY, TOO_MUCH, Crowd, come_to_rest, ledger_of
+from tests.faults.crowd import KEY, SLOW, Crowd, come_to_rest, ledger_of
 from tests.faults.verdict import check_money, unsettled
 from tests.fleet import Fleet
 from tests.harness import V2_HMAC, V2_MD5, V3, Api, Simulator
@@ -34,7 +34,7 @@ def switch(request: pytest.FixtureRequest, tmp_path: Path, simulator: Simulator)
     with Fleet(tmp_path, simulator, url) as fleet:
         for _ in range(2):
             fleet.start(MERCHANT_API_KEY=KEY, **before.environ)
-        fleet.expect_log(TOO_MUCH)
+        fleet.expect_log(*SLOW)
         yield fleet, before, after
 
 

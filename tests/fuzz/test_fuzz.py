@@ -21,10 +21,12 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi import checks
 
+from tests.faults.crowd import SLOW
 from tests.fleet import Fleet
 from tests.fuzz.dice import Dice
 from tests.fuzz.people import People
 from tests.harness import Simulator
+from tests.processes import PATIENCE
 from tests.wire import send_all
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "5000"))
@@ -49,7 +51,7 @@ def people(
     shared_simulator.clear_faults()
     with Fleet(folder, shared_simulator, url) as fleet:
         people = People.of(fleet)
-        fleet.expect_log(*KNOWN)
+        fleet.expect_log(*KNOWN, *SLOW)
         yield people
         people.nothing_foreign()
     print(f"seed {SEED}, {request.param}: {people.seen.total()} requests, {_statuses(people)}")
@@ -77,7 +79,7 @@ def test_what_the_document_allows_and_what_it_forbids(people: People) -> None:
             case.path_parameters["order_no"] = number
         for turn, who in enumerate(people.bearers):
             url = servers[turn % len(servers)].url
-            reply = case.call(base_url=url, session=session, headers=people.headers(who), timeout=20)
+            reply = case.call(base_url=url, session=session, headers=people.headers(who), timeout=PATIENCE)
             head = "\n".join(f"{name}: {value}" for name, value in reply.headers.items())
             people.heard(who, case.operation.label, reply.status_code, head.encode(), reply.content)
             case.validate_response(reply, checks=CHECKS)

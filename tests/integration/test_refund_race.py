@@ -47,7 +47,7 @@ def paid_orders(fleet: Fleet) -> list[tuple[str, int]]:
         order = buyer.order("latte")
         buyer.pay(order["order_no"])
         made.append((order["order_no"], order["amount_fen"]))
-    eventually(lambda: fleet.tables.one("SELECT COUNT(*) FROM orders WHERE state = 'PAID'") == ROUNDS, 20)
+    eventually(lambda: fleet.tables.one("SELECT COUNT(*) FROM orders WHERE state = 'PAID'") == ROUNDS)
     return made
 
 

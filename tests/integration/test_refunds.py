@@ -49,7 +49,7 @@ def paid_order(server: Server) -> tuple[Buyer, dict[str, Any]]:
 def finish(server: Server, order_no: str) -> None:
     """WeChat's side done, told, and known here."""
     server.simulator.post("clock", advance_seconds=10)
-    eventually(lambda: all(row["status"] == "success" for row in refunds(server, order_no)), 15)
+    eventually(lambda: all(row["status"] == "success" for row in refunds(server, order_no)))
 
 
 def test_a_whole_refund(server: Server, tables: Tables) -> None:

@@ -87,7 +87,7 @@ def test_no_good_answer_for_a_day_is_told_and_tried_on(shipper: Shipper) -> None
     assert shipper.report(order_no)["status"] == "pending"
     shipper.tables.change("UPDATE shipments SET created_at = created_at - 86400")
     shipper.due_now()
-    eventually(lambda: shipper.discrepancies(order_no) == [("SHIPMENT_STUCK", "OPEN")], 15)
+    eventually(lambda: shipper.discrepancies(order_no) == [("SHIPMENT_STUCK", "OPEN")])
     assert shipper.read(order_no)["status"] == "pending"
     shipper.simulator.clear_faults()
     shipper.due_now()
@@ -234,7 +234,7 @@ def give_back(shipper: Shipper, order_no: str) -> None:
     assert made.status_code == 201, made.text
     shipper.simulator.post("clock", advance_seconds=10)
     given_back = f"SELECT refunded_fen FROM orders WHERE order_no = '{order_no}'"
-    eventually(lambda: shipper.tables.one(given_back) == amount, 15)
+    eventually(lambda: shipper.tables.one(given_back) == amount)
 
 
 def test_what_was_given_back_whole_is_not_shipped(shipper: Shipper) -> None:

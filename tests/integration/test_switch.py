@@ -93,7 +93,7 @@ def test_fifty_orders_at_every_stage_survive_a_switch(switch: tuple[Fleet, Api, 
     shop.finish(fleet)
 
     ends = {stage: {"closed" if stage == "closing" else "paid"} for stage in STAGES}
-    eventually(lambda: shop.statuses() == ends, 20)
+    eventually(lambda: shop.statuses() == ends)
     assert attempts(fleet, shop.orders["created"]) == {(*new, "PAID")}
     for stage in ("prepaid", "paid", "unknown"):
         assert attempts(fleet, shop.orders[stage]) == {(*old, "PAID")}
