@@ -23,6 +23,7 @@ from adapters.wechat_v3.config import WechatV3Config
 from handlers.limits import Limits
 from handlers.routes import Demo, make_app
 from models.database import Database
+from models.engine import DatabaseRefused
 from services.access_tokens import AccessTokens
 from services.asking import Asking
 from services.bills import Bills
@@ -172,7 +173,10 @@ def _no_merchant(settings: Settings) -> str:
 def prepare_tables(program: Program) -> None:
     """Migrations, and the demo catalogue in simulator mode. Raises SettingsError if the database is unfit for money."""
     database = program.services.database
-    applied = database.migrate()
+    try:
+        applied = database.migrate()
+    except DatabaseRefused as error:
+        raise SettingsError([str(error)]) from error
     if applied:
         logger.info("migrations applied: %s", ", ".join(applied))
     if problems := database.check():

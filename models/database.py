@@ -21,7 +21,16 @@ import peewee
 from playhouse.migrations import Runner
 
 from models.base import proxy
-from models.engine import DatabaseUnavailable, broken, lost_race, migration_lock, open_engine, words
+from models.engine import (
+    DatabaseRefused,
+    DatabaseUnavailable,
+    broken,
+    lost_race,
+    migration_lock,
+    open_engine,
+    unavailable,
+    words,
+)
 
 logger = logging.getLogger("pay.database")
 T = TypeVar("T")
@@ -120,10 +129,10 @@ class Database:
                 problem = error
                 if not lost_race(error):
                     self._discard()
-                    raise DatabaseUnavailable(words(error)) from error
+                    raise unavailable(error) from error
             except (peewee.InterfaceError, peewee.InternalError) as error:
                 self._discard()
-                raise DatabaseUnavailable(words(error)) from error
+                raise unavailable(error) from error
             if delay is not None:
                 time.sleep(delay)
         if isinstance(problem, peewee.IntegrityError):
@@ -170,7 +179,7 @@ class Database:
         try:
             self._peewee.connect(reuse_if_open=True)
         except peewee.PeeweeException as error:
-            raise DatabaseUnavailable(words(error)) from error
+            raise unavailable(error) from error
 
     def _discard(self) -> None:
         """Drop this thread's connection without another word on it: its state is not known."""
@@ -184,10 +193,11 @@ class Database:
         try:
             yield
         except peewee.PeeweeException as error:
-            if not broken(error):
+            problem = unavailable(error)
+            if not broken(error) and not isinstance(problem, DatabaseRefused):
                 raise
             self._discard()
-            raise DatabaseUnavailable(words(error)) from error
+            raise problem from error
 
     def migrate(self) -> list[str]:
         """Bring the tables up to date, one process at a time; returns the names of what was applied."""

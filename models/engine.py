@@ -15,6 +15,14 @@ import peewee
 import pymysql
 
 LOST_RACE = {1213, 1020, 1205}  # MySQL: deadlock (Galera: a conflict with another node), record changed, lock wait
+REMEDIES = {  # MySQL's refusals that no waiting mends
+    1045: "correct the user or the password",
+    1698: "this user cannot log in by password: use one who can",
+    1130: "let this machine in, or correct the host",
+    1049: "correct the name, or make it: CREATE DATABASE ... CHARACTER SET utf8mb4",
+    1044: "correct the name, or GRANT ALL on it to this user",
+    1142: "GRANT ALL on this database to this user",
+}
 MIGRATION_PATIENCE = 120  # seconds that a process waits for another one that migrates
 SQLITE_PRAGMAS = {"journal_mode": "wal", "synchronous": "full", "foreign_keys": 1, "busy_timeout": 5000}
 SQLITE_SET = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}  # as SQLite reports them
@@ -29,6 +37,10 @@ FAR_AWAY = {"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "fuse.glusterfs",
 
 class DatabaseUnavailable(Exception):
     """The tables cannot be reached, or too much is waiting for them. Nothing was done; the caller may come again."""
+
+
+class DatabaseRefused(DatabaseUnavailable):
+    """The server is there and does not let us in: ``DATABASE_URL`` or the server is to be mended, by a person."""
 
 
 class Engine(peewee.Database):
@@ -162,6 +174,13 @@ def broken(error: Exception) -> bool:
     """The connection is gone: the driver's own errors begin at 2000, the server's words about a statement do not."""
     lost = isinstance(error, peewee.OperationalError) and isinstance(error.args[0], int) and error.args[0] // 1000 == 2
     return lost or isinstance(error, peewee.InterfaceError)
+
+
+def unavailable(error: Exception) -> DatabaseUnavailable:
+    """What the caller is to hear of it. The server's words name user and database, never the password."""
+    if error.args and (remedy := REMEDIES.get(error.args[0])):
+        return DatabaseRefused(f"DATABASE_URL: {error.args[1]}; {remedy}")
+    return DatabaseUnavailable(words(error))
 
 
 def words(error: BaseException) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.databases import MariaDb
+from tests.databases import MariaDb, Tables
 from tests.fleet import Fleet
 from tests.harness import NO_TLS, V3, Buyer, Server, Simulator
+from tests.live import command
 from tests.processes import eventually
 
 PATHS = {"api": "/api/products", "notify": "/notify/wechat_v3/payment", "ops": "/openapi.json"}
@@ -44,6 +46,36 @@ def test_a_database_that_is_away_at_the_start_is_waited_for(
     assert server.surprises() == []
     waiting = [line for line in server.process.text().splitlines() if "waiting for the database" in line]
     assert len(waiting) <= 3  # once for each thing that is wrong, not once for each look
+
+
+REFUSALS = {  # the user, the database, and what the refusal says
+    "wrong-password": ("shop:wrong-secret", "{}", "Access denied for user 'shop'.*correct the user or the password"),
+    "no-such-database": ("root:", "{}x", "Unknown database '{}x'.*CREATE DATABASE"),
+    "no-rights-on-it": ("shop:right-secret", "mysql", "to database 'mysql'.*GRANT ALL"),
+    "no-right-to-make-tables": ("shop:right-secret", "{}", "command denied to user 'shop'.*GRANT ALL"),
+}
+
+
+@pytest.fixture(scope="module")
+def looked_at(mariadb: MariaDb) -> str:
+    """A database that user shop may look at and no more; its URL."""
+    url = mariadb.create()
+    with Tables(url).connect() as connection:
+        connection.cursor().execute("CREATE OR REPLACE USER shop@'127.0.0.1' IDENTIFIED BY 'right-secret'")
+        connection.cursor().execute(f"GRANT SELECT ON {url.rpartition('/')[2]}.* TO shop@'127.0.0.1'")
+    return url
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_a_database_that_does_not_let_us_in_is_not_waited_for(case: str, looked_at: str, simulator: Simulator) -> None:
+    who, where, words = REFUSALS[case]
+    name = looked_at.rpartition("/")[2]
+    url = looked_at.replace("root:", who).replace(f"/{name}", "/" + where.format(name))
+    told = command({**V3.environ, "DATABASE_URL": url, "SIMULATOR_URL": simulator.url}, program="server.py")
+    assert told.returncode == 2, told.stderr
+    assert re.search(f"DATABASE_URL: .*{words.format(name)}", told.stderr), told.stderr
+    assert "secret" not in told.stderr
+    assert "Traceback" not in told.stderr
 
 
 def test_a_stop_while_it_waits_is_a_clean_one(tmp_path: Path, simulator: Simulator) -> None:
