@@ -40,6 +40,11 @@ WORDS = {
     "idempotency_key_reused": Words(
         409, "This Idempotency-Key was used with another body", "该 Idempotency-Key 已用于不同的请求内容"
     ),
+    "orders_too_many": Words(
+        409,
+        "{limit} of your orders wait to be paid; pay or cancel one of them first",
+        "您已有 {limit} 个待支付订单，请先支付或取消其中一个",
+    ),
     "order_paid": Words(409, "The order is paid already", "订单已支付"),
     "order_closed": Words(409, "The order is closed; make a new one", "订单已关闭，请重新下单"),
     "order_closing": Words(409, "The order is being closed; make a new one", "订单正在关闭，请重新下单"),

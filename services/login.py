@@ -17,6 +17,8 @@ IDLE_SECONDS = 2 * 3600
 ABSOLUTE_SECONDS = 24 * 3600
 SEEN_EVERY = 300  # a session's last use is written down at most this often
 SESSIONS_PER_USER = 5
+CODE_SECONDS = 600  # a code is remembered twice as long as WeChat keeps it
+MOST_CODES = 100_000  # the one remembered longest is forgotten first
 PREFIX = "mp1_"
 
 
@@ -50,12 +52,38 @@ class Person:
     openid: str
 
 
+class UsedCodes:
+    """Codes that WeChat was asked about, by their hash: one that comes again is refused here, and costs no call.
+
+    Each process has its own. WeChat takes a code once, whoever asks: this only keeps a flood of one code from it.
+    """
+
+    def __init__(self, now: Clock) -> None:
+        self._now = now
+        self._until: dict[bytes, float] = {}
+
+    def take(self, code: str) -> bool:
+        """Whether it is new. From now on it is not."""
+        now, digest = self._now(), _digest(code)
+        while self._until and (len(self._until) >= MOST_CODES or next(iter(self._until.values())) <= now):
+            self._until.pop(next(iter(self._until)))
+        if digest in self._until:
+            return False
+        self._until[digest] = now + CODE_SECONDS
+        return True
+
+    def give_back(self, code: str) -> None:
+        """It may be good still."""
+        self._until.pop(_digest(code), None)
+
+
 class Login:
     def __init__(self, database: Database, provider: IdentityProvider, now: Clock, token: Token) -> None:
         self._database = database
         self._provider = provider
         self._now = now
         self._token = token
+        self._codes = UsedCodes(now)
 
     async def login(self, code: str) -> Ticket:
         """Raises Unauthorized("code_refused"), TryLater, ProviderRefused (our appid or secret is wrong)."""
@@ -65,13 +93,16 @@ class Login:
         return Ticket(token, IDLE_SECONDS)
 
     async def _ask(self, code: str) -> Identity:
+        if not self._codes.take(code):
+            raise Unauthorized("code_refused")
         try:
             return await self._provider.code2session(code)
-        except (NotSent, OutcomeUnknown, Throttled) as error:
-            raise TryLater("login_unreachable") from error
         except Rejected as error:
             raise Unauthorized("code_refused") from error
         except PaymentError as error:
+            self._codes.give_back(code)
+            if isinstance(error, (NotSent, OutcomeUnknown, Throttled)):
+                raise TryLater("login_unreachable") from error
             raise ProviderRefused("login_not_configured", provider_code=error.code) from error
 
     async def person(self, token: str) -> Person:
@@ -88,6 +119,10 @@ class Login:
         if now - seen_at > SEEN_EVERY:
             await self._database.run(_seen, session_id, now)
         return person
+
+
+def _digest(code: str) -> bytes:
+    return hashlib.sha256(code.encode("utf-8", "replace")).digest()
 
 
 def _hash(token: str) -> str:

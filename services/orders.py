@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from models import Order, OrderItem, Product
-from models.database import Database
+from models import Order, OrderItem, Product, User
+from models.database import Database, locked
 from services.errors import Conflicting, Invalid, NotFound
 from services.login import Person
 from services.moves import begin
@@ -19,6 +19,7 @@ from services.ports import Clock, Token, number
 BEIJING = timezone(timedelta(hours=8))
 MOST_AMOUNT = 100_000_00  # fen: above this an order is a typing error, not a purchase
 PAGE = 50
+OPEN = ("CREATED", "PAYING")  # may still be paid
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +29,24 @@ class Line:
 
 
 class Orders:
-    def __init__(self, database: Database, now: Clock, token: Token, expires_seconds: int) -> None:
+    def __init__(self, database: Database, now: Clock, token: Token, expires_seconds: int, most_open: int) -> None:
+        """``most_open``: orders of one user that may wait to be paid at once; 0: any number."""
         self._database = database
         self._now = now
         self._token = token
         self._expires_seconds = expires_seconds
+        self._most_open = most_open
 
     async def create(self, person: Person, lines: Sequence[Line], key: str | None) -> tuple[dict[str, Any], bool]:
         """The order, and whether it is new: the same key and lines again give the same order.
 
-        Raises Invalid("product_unknown" | "amount_too_large"), Conflicting("idempotency_key_reused").
+        Raises Invalid("product_unknown" | "amount_too_large"),
+        Conflicting("idempotency_key_reused" | "orders_too_many").
         """
         now = self._now()
         order_no = number("MP", now, self._token)
         return await self._database.settle(
-            _create, person.user_id, list(lines), key, order_no, int(now), self._expires_seconds
+            _create, person.user_id, list(lines), key, order_no, int(now), self._expires_seconds, self._most_open
         )
 
     async def read(self, person: Person, order_no: str) -> dict[str, Any]:
@@ -62,7 +66,7 @@ def own_order(user_id: int, order_no: str) -> Order:
 
 
 def _create(
-    user_id: int, lines: list[Line], key: str | None, order_no: str, now: int, expires_seconds: int
+    user_id: int, lines: list[Line], key: str | None, order_no: str, now: int, expires_seconds: int, most_open: int
 ) -> tuple[dict[str, Any], bool]:
     if mine := Order.get_or_none(Order.order_no == order_no):  # committed, though its commit went unanswered
         return view(mine), True
@@ -71,6 +75,8 @@ def _create(
         if before.request_hash != digest:
             raise Conflicting("idempotency_key_reused")
         return view(before), False
+    if most_open and _open_orders(user_id) >= most_open:
+        raise Conflicting("orders_too_many", limit=str(most_open))
     priced = _priced(lines)
     amount = sum(product.price_fen * line.quantity for line, product in priced)
     if amount > MOST_AMOUNT:
@@ -92,6 +98,12 @@ def _create(
     OrderItem.insert_many([_item(order, line, product) for line, product in priced]).execute()
     begin(order, "user", now)
     return view(order), True
+
+
+def _open_orders(user_id: int) -> int:
+    """How many, and no more are made meanwhile: the user's row is locked."""
+    locked(User.select(User.id).where(User.id == user_id)).get()
+    return int(Order.select().where(Order.user == user_id, Order.state.in_(OPEN)).count())
 
 
 def _digest(lines: list[Line]) -> str:

@@ -94,6 +94,7 @@ class Settings(BaseSettings):
     limit_pays: int = Field(20, ge=0, description="payments begun and cancels a minute of one user")
     limit_syncs: int = Field(30, ge=0, description="questions to WeChat a minute of one user")
     limit_reads: int = Field(240, ge=0, description="looks at orders a minute of one user")
+    limit_open_orders: int = Field(20, ge=0, description="orders of one user that wait to be paid at once")
     shipping_within_hours: int = Field(
         0,
         ge=0,

@@ -30,7 +30,7 @@ from services.errors import Refused
 from settings import Settings
 from settings.merchant import simulated_merchant
 from tests.databases import Tables
-from tests.harness import Simulator
+from tests.harness import UNLIMITED, Simulator
 from tests.processes import free_port
 from tests.wire import Lane, request
 
@@ -140,7 +140,7 @@ class Stage:
             late_payment=late,
             merchant_api_key=MERCHANT_KEY,
             # A minute of a history has more in it than a minute of a buyer.
-            **dict.fromkeys(("limit_logins", "limit_orders", "limit_pays", "limit_syncs", "limit_reads"), 0),
+            **{name.lower(): 0 for name in UNLIMITED},
         )
 
     async def control(self, method: str, name: str, body: object = None) -> Any:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tests.faults.crowd import LATTE
 from tests.fleet import Fleet
 from tests.harness import V3, Buyer, Simulator
 from tests.sale import Sale
@@ -40,3 +42,20 @@ def test_notifications_are_never_limited(tmp_path: Path, simulator: Simulator) -
     with Fleet(tmp_path, simulator, f"sqlite:///{tmp_path / 'pay.db'}") as fleet:
         sale = Sale.unnoticed(fleet.start(**V3.environ, **FEW), fleet.tables)
         assert {sale.notify()[1] for _ in range(30)} == {"acknowledged"}
+
+
+def test_twenty_orders_of_a_user_may_wait_to_be_paid(tmp_path: Path, simulator: Simulator, database_url: str) -> None:
+    """Asked for all at once (F67). Who pays or cancels one may have another; a paid one is as good as none."""
+    with Fleet(tmp_path, simulator, database_url) as fleet, ThreadPoolExecutor(8) as crowd:
+        server = fleet.start(**V3.environ, LIMIT_OPEN_ORDERS="20")
+        buyer, other = Buyer(server), Buyer(server)
+        replies = list(crowd.map(lambda _: buyer.call("POST", "/api/orders", json=LATTE), range(30)))
+        assert Counter(reply.status_code for reply in replies) == {201: 20, 409: 10}
+        assert next(r.json()["error"]["code"] for r in replies if r.status_code == 409) == "orders_too_many"
+        first, second = [reply.json()["order_no"] for reply in replies if reply.status_code == 201][:2]
+        other.order("latte")
+        assert buyer.call("POST", f"/api/orders/{first}/close").status_code == 200
+        buyer.pay(second)
+        buyer.becomes(second, "paid")
+        again = [buyer.call("POST", "/api/orders", json=LATTE).status_code for _ in range(3)]
+        assert again == [201, 201, 409]

@@ -53,6 +53,17 @@ def test_a_code_is_a_token_once(server: Server) -> None:
     assert refusal(login(server, code)) == (401, "code_refused")
 
 
+@pytest.mark.parametrize("code", ["", "never-given-out"])
+def test_wechat_is_asked_about_a_code_once(server: Server, simulator: Simulator, code: str) -> None:
+    """Whether it was good or not (F66)."""
+    code = code or code_for(server, "oAskedOnce")
+    first = login(server, code).status_code
+    simulator.put("faults", [{"op": "login", "fault": "http_500_before"}])
+    assert [refusal(login(server, code)) for _ in range(3)] == [(401, "code_refused")] * 3
+    assert simulator.get("faults")["rules"][0]["struck"] == 0
+    assert first in (200, 401)
+
+
 def test_what_the_tables_keep_of_a_session(fleet: Fleet, server: Server, simulator_data: Path) -> None:
     buyer = Buyer(server)
     ledger = [json.loads(line) for line in (simulator_data / "ledger.jsonl").read_text("utf-8").splitlines()]
