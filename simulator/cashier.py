@@ -1,4 +1,5 @@
-"""wx.requestPayment: checks what the phone was handed, as WeChat's client does, then lets the money move or not.
+"""wx.requestPayment: checks what the phone was handed, as WeChat's client does, shows what is to be paid, then lets the
+money move or not.
 
 (mini-program.md 2, v2.md 5, v3.md 10.) The paySign is checked by the scheme of the order that the prepay_id names.
 It must not know HTTP.
@@ -54,11 +55,22 @@ class PayRefused(Exception):
 
 def pay(world: World, given: Mapping[str, object]) -> Outcome:
     """One tap on "pay": parameters, prepay_id, order, signature, then the outcome that was asked for."""
+    shown = show(world, given)
+    if isinstance(shown, Outcome):
+        return shown
+    try:
+        return _settle(world, shown, given)
+    except PayRefused as refused:
+        return Outcome(f"requestPayment:fail {refused.text}")
+
+
+def show(world: World, given: Mapping[str, object]) -> Order | Outcome:
+    """What the sheet is to show, before anything is typed; or why there will be none."""
     try:
         fields = _parameters(given)
         order = _order(world, fields["package"])
         _check_signature(world, order, fields)
-        return _settle(world, order, given)
+        return order
     except PayRefused as refused:
         return Outcome(f"requestPayment:fail {refused.text}", diagnosis=refused.diagnosis)
 

@@ -23,6 +23,14 @@ class ControlHandler(RequestHandler):
     def initialize(self, world: World) -> None:
         self.world = world
 
+    def set_default_headers(self) -> None:
+        """On refusals, too: a page is to read why."""
+        origin = self.request.headers.get("Origin", "")
+        if self.cors and rules.is_loopback(_host_of(origin)):
+            self.set_header("Access-Control-Allow-Origin", origin)
+            self.set_header("Access-Control-Expose-Headers", "X-Sim-Explain")
+            self.set_header("Vary", "Origin")
+
     def prepare(self) -> None:
         self.world.agenda.settle()
         origin = self.request.headers.get("Origin")
@@ -31,15 +39,11 @@ class ControlHandler(RequestHandler):
             self._refuse(403, "not_local", "the controls are for this machine only, by a loopback address")
         elif origin is not None and not rules.is_loopback(_host_of(origin)):
             self._refuse(403, "foreign_origin", "pages from elsewhere may not use the controls")
-        elif origin is not None and self.cors:
-            self.set_header("Access-Control-Allow-Origin", origin)
-            self.set_header("Access-Control-Expose-Headers", "X-Sim-Explain")
-            self.set_header("Vary", "Origin")
 
     def options(self) -> None:
         """A browser asks before it posts JSON."""
         if self.cors:
-            self.set_header("Access-Control-Allow-Methods", "POST, OPTIONS")
+            self.set_header("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, OPTIONS")
             self.set_header("Access-Control-Allow-Headers", "Content-Type")
         self.set_status(204)
 

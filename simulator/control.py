@@ -7,11 +7,14 @@
     POST   /_sim/pay         what wx.requestPayment takes, and "outcome"? ok | cancel | fail | lost (paid, no callback)
                              | paying (USERPAYING for "seconds"? (10) virtual seconds, "then"? ok | cancel),
                              "coupon_fen"? (that much of the amount is a coupon's) -> {"errMsg"}
+    POST   /_sim/cashier     the same parameters -> {"amount_fen", "description", "out_trade_no"}, what WeChat's client
+                             shows before anything is typed, or {"errMsg"}
     POST   /_sim/impossible  {"out_trade_no"}: pays it whatever its state is, which WeChat never does; refused only if
                              it is paid
     GET    /_sim/ledger      {"orders", "payments", "refunds", "shipments", "deliveries", "users"};
                              ?out_trade_no= for one
     GET    /_sim/exchanges   {"exchanges": the last 500, newest last}
+    GET    /_sim/exchanges/stream   the same as they happen, as server-sent events; see ``streaming``
     GET    /_sim/complaints  {"complaints": the last 1000, newest last}; DELETE forgets them
     GET    /_sim/state       {"pending_deliveries", "in_flight", "due", "pending_refunds", "now", "wire"}: quiet
                              when in_flight and due are 0
@@ -47,6 +50,7 @@ from simulator.ceremony import ControlHandler
 from simulator.door import explained
 from simulator.merchant import MerchantRefused
 from simulator.records import Exchange
+from simulator.streaming import StreamHandler
 from simulator.wire import Diagnosis
 from simulator.wishes import WishRefused
 from simulator.world import World
@@ -92,46 +96,62 @@ class ComplaintsHandler(ControlHandler):
         self.answer({"complaints": []})
 
 
-class LoginHandler(ControlHandler):
+class PhoneHandler(ControlHandler):
+    """What a phone asks of WeChat's client: remembered as an exchange, as everything that reaches WeChat is."""
+
     cors = True
 
+    def remembered(self, op: str, answer: dict[str, Any], diagnosis: Diagnosis | None = None) -> dict[str, Any]:
+        if diagnosis:
+            self.world.records.complain(op, "PAY_SIGN", answer["errMsg"], diagnosis)
+            self.set_header("X-Sim-Explain", explained(self.world, diagnosis))
+        headers = {"Content-Type": self.request.headers.get("Content-Type", "application/json")}
+        crossed = Exchange("in", op, "POST", self.request.path, headers, self.request.body)
+        crossed.status, crossed.response_body = 200, v3wire.dump_json(answer)
+        crossed.verdict, crossed.diagnosis = "bad" if diagnosis else "ok", diagnosis
+        self.world.records.exchange(crossed)
+        return answer
+
+
+class LoginHandler(PhoneHandler):
     def post(self) -> None:
         openid = self.body("openid").get("openid")
         if openid is not None and (not isinstance(openid, str) or rules.text_problem(openid, 128)):
             raise WishRefused("openid must be a text of 1 to 128 bytes")
-        self.answer({"code": self.world.logins.new_code(openid)})
+        self.answer(self.remembered("wx.login", {"code": self.world.logins.new_code(openid)}))
 
 
-class PayHandler(ControlHandler):
-    cors = True
+class CashierHandler(PhoneHandler):
+    def post(self) -> None:
+        shown = cashier.show(self.world, self.body())
+        if isinstance(shown, cashier.Outcome):
+            self.answer(self.remembered("cashier", {"errMsg": shown.err_msg}, shown.diagnosis))
+            return
+        sheet = {"amount_fen": shown.amount_fen, "description": shown.description, "out_trade_no": shown.out_trade_no}
+        self.answer(self.remembered("cashier", sheet))
 
+
+class PayHandler(PhoneHandler):
     def post(self) -> None:
         outcome = cashier.pay(self.world, self.body())
-        self._remember(outcome)
+        answer = self.remembered("pay", {"errMsg": outcome.err_msg}, outcome.diagnosis)
         if outcome.lost:
             self.detach().close()
             return
-        if outcome.diagnosis:
-            self.set_header("X-Sim-Explain", explained(self.world, outcome.diagnosis))
-        self.answer({"errMsg": outcome.err_msg})
-
-    def _remember(self, outcome: cashier.Outcome) -> None:
-        refused = outcome.diagnosis is not None
-        if isinstance(outcome.diagnosis, Diagnosis):
-            self.world.records.complain("pay", "PAY_SIGN", outcome.err_msg, outcome.diagnosis)
-        body = v3wire.dump_json({"errMsg": outcome.err_msg})
-        self.world.records.exchange(
-            Exchange("in", "pay", "POST", "/_sim/pay", {}, self.request.body, 200, {}, body, "bad" if refused else "ok")
-        )
+        self.answer(answer)
 
 
 class ImpossibleHandler(ControlHandler):
+    cors = True
+
     def post(self) -> None:
         console.pay_against_the_rules(self.world, self.body("out_trade_no"))
         self.answer({"errMsg": "requestPayment:ok"})
 
 
 class FaultsHandler(ControlHandler):
+    cors = True
+
     def get(self) -> None:
         self.answer(self.world.faults.published())
 
@@ -171,6 +191,8 @@ class KeysHandler(ControlHandler):
 
 
 class NotifyHandler(ControlHandler):
+    cors = True
+
     async def post(self) -> None:
         self.answer(await notify.notify(self.world, self.body(*notify.NAMES)))
 
@@ -238,10 +260,12 @@ def routes(world: World) -> list[tuple[str, type[RequestHandler], dict[str, Any]
     return [
         ("/_sim/merchant", MerchantHandler, here),
         ("/_sim/ledger", ReadHandler, {**here, "read": lambda w, number: w.ledger.published(number)}),
-        ("/_sim/exchanges", ReadHandler, {**here, "read": lambda w, _: {"exchanges": list(w.records.exchanges)}}),
+        ("/_sim/exchanges", ReadHandler, {**here, "read": lambda w, _: {"exchanges": list(w.records.shown())}}),
+        ("/_sim/exchanges/stream", StreamHandler, here),
         ("/_sim/state", ReadHandler, {**here, "read": _state}),
         ("/_sim/complaints", ComplaintsHandler, here),
         ("/_sim/login", LoginHandler, here),
+        ("/_sim/cashier", CashierHandler, here),
         ("/_sim/pay", PayHandler, here),
         ("/_sim/faults", FaultsHandler, here),
         ("/_sim/impossible", ImpossibleHandler, here),

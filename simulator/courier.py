@@ -144,14 +144,13 @@ class Courier:
             return Judgement(0, "not sent: an error in the simulator")
 
     async def _attempt(self, delivery: Delivery, rule: Rule | None) -> Judgement:
-        if rule and rule.fault == "drop":
-            return Judgement(0, "dropped by the fault plan")
-        if rule and rule.fault == "delay":
+        fault = rule.fault if rule else ""
+        if rule and fault == "delay":
             await asyncio.sleep(rule.seconds)
         notice = self._write(delivery, rule.seal if rule else GENUINE)
-        if rule and rule.fault == "tamper":
+        if rule and fault == "tamper":
             notice = Notice(notice.headers, tampered(notice.body, rule))
-        judgements = await self.send(delivery.api, delivery.url, notice, _copies(rule), delivery.op)
+        judgements = await self.send(delivery.api, delivery.url, notice, _copies(rule), delivery.op, fault)
         self._probed(delivery, rule, judgements[0])
         return next((j for j in judgements if j.result == "acknowledged"), judgements[0])
 
@@ -161,14 +160,17 @@ class Courier:
             text = f"{delivery.out_trade_no}: a notification made with {rule.fault} was acknowledged"
             self._records.complain(delivery.op, "SIGNATURE_NOT_VERIFIED", text)
 
-    async def send(self, api: str, url: str, notice: Notice, copies: int = 1, op: str = "") -> list[Judgement]:
-        """The same bytes, ``copies`` times at once; how each was taken."""
+    async def send(
+        self, api: str, url: str, notice: Notice, copies: int = 1, op: str = "", fault: str = ""
+    ) -> list[Judgement]:
+        """The same bytes, ``copies`` times at once; how each was taken. ``fault`` is what was done to them, if any."""
         op = op or f"notify.{api}"
-        return list(await asyncio.gather(*(self._send_one(api, url, notice, op) for _ in range(copies))))
+        return list(await asyncio.gather(*(self._send_one(api, url, notice, op, fault) for _ in range(copies))))
 
-    async def _send_one(self, api: str, url: str, notice: Notice, op: str) -> Judgement:
-        crossed = Exchange("out", op, "POST", url, notice.headers, notice.body, verdict="signed here")
-        judgement = await self._call(api, url, notice, crossed)
+    async def _send_one(self, api: str, url: str, notice: Notice, op: str, fault: str) -> Judgement:
+        crossed = Exchange("out", op, "POST", url, notice.headers, notice.body, verdict="signed here", fault=fault)
+        lost = Judgement(0, "dropped by the fault plan")
+        judgement = lost if fault == "drop" else await self._call(api, url, notice, crossed)
         crossed.verdict = judgement.result
         self._records.exchange(crossed)
         return judgement

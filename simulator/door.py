@@ -9,6 +9,7 @@ import asyncio
 import json
 import socket
 import struct
+import time
 
 from tornado.httputil import format_timestamp
 from tornado.iostream import StreamClosedError
@@ -51,7 +52,7 @@ class WeChatHandler(RequestHandler):
             return
         rule = self.world.faults.pick(route.op)
         reply = spoiling.answer(self.world, message, route, parts, rule)
-        self._remember(message, route.op, reply)
+        self._remember(message, route.op, reply, rule)
         await self._send(reply, rule)
 
     get = head = post = delete = patch = put = options = _serve
@@ -114,7 +115,7 @@ class WeChatHandler(RequestHandler):
         await stream.write("\r\n".join([*head, "", ""]).encode() + reply.body[: len(reply.body) // 2])
         stream.close()
 
-    def _remember(self, message: Message, op: str, reply: Reply) -> None:
+    def _remember(self, message: Message, op: str, reply: Reply, rule: Rule | None = None) -> None:
         records, kinds = self.world.records, suspicion.real_looking(message, self.world.merchant)
         if kinds:
             text = f"a real-looking {', '.join(kinds)} was sent to a simulator: use the test merchant of /_sim/merchant"
@@ -134,6 +135,11 @@ class WeChatHandler(RequestHandler):
                 reply.body,
                 reply.verdict,
                 bool(kinds),
+                rule.fault if rule else "",
+                reply.code,
+                reply.why,
+                reply.diagnosis,
+                time.time() - self.request.request_time(),
             )
         )
         if kinds and reply.diagnosis:

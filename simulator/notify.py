@@ -180,11 +180,18 @@ def _outfitted(notice: Notice, wish: dict[str, Any]) -> Notice:
     return Notice({name: value for name, value in headers.items() if value is not None}, body)
 
 
+def _fault(wish: dict[str, Any]) -> str:
+    """What is not WeChat's about it, for who looks at the exchanges: the signature's kind, or that it was altered."""
+    kind = str(wish.get("signature", "genuine"))
+    altered = any(wish.get(name) for name in ("override", "envelope", "remove", "headers", "body"))
+    return kind if kind != "genuine" else "altered" if altered else ""
+
+
 async def _send(world: World, wish: dict[str, Any], api: str, url: str, notice: Notice, op: str) -> list[Judgement]:
     """``times`` sendings, ``parallel`` of them at a time."""
     left, results = wish.get("times", 1), []
     while left > 0:
         together = min(left, wish.get("parallel", 1))
-        results += await world.courier.send(api, url, notice, together, op)
+        results += await world.courier.send(api, url, notice, together, op, _fault(wish))
         left -= together
     return results

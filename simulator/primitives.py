@@ -15,7 +15,7 @@ from Crypto.Cipher import AES, PKCS1_OAEP
 from Crypto.Hash import SHA256
 from Crypto.PublicKey import RSA
 from Crypto.Signature import pkcs1_15
-from Crypto.Util.Padding import pad
+from Crypto.Util.Padding import pad, unpad
 
 
 class Forged(Exception):
@@ -95,6 +95,14 @@ def gcm_decrypt(key: bytes, nonce: bytes, associated_data: bytes, ciphertext: st
 def ecb_encrypt(key: bytes, plaintext: bytes) -> str:
     """AES-256-ECB with PKCS#7 (v2.md 12.2): base64."""
     return base64.b64encode(AES.new(key, AES.MODE_ECB).encrypt(pad(plaintext, AES.block_size))).decode("ascii")
+
+
+def ecb_decrypt(key: bytes, ciphertext: str) -> bytes:
+    """The plaintext of ``ecb_encrypt``; raises ``Forged`` if its padding does not hold."""
+    try:
+        return unpad(AES.new(key, AES.MODE_ECB).decrypt(base64.b64decode(ciphertext, validate=True)), AES.block_size)
+    except (ValueError, binascii.Error) as error:
+        raise Forged("ECB padding does not hold") from error
 
 
 def oaep_decrypt(key: RSA.RsaKey, ciphertext: str) -> bytes:

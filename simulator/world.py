@@ -48,7 +48,7 @@ class World:
         self.trade = Trade(self.ledger, self.clock, self.agenda, self.notify)
         self.keys = Keys(self.merchant, self.ledger, self.clock)
         self.faults = Faults()
-        self.records = Records(self.clock, self.merchant.secrets)
+        self.records = Records(self.clock, self.merchant, self.ledger)
         self.logins = Logins(self.merchant, self.ledger, self.clock)
         self.tokens = Tokens(self.merchant, self.clock)
         self.shipments = Shipments(self.ledger, self.clock)

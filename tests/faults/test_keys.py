@@ -31,7 +31,8 @@ DISTURBED = [
 def asked(simulator: Simulator) -> list[str]:
     """What reached WeChat, of the last five hundred exchanges."""
     exchanges = simulator.get("exchanges")["exchanges"]
-    return [exchange["op"] for exchange in exchanges if exchange["direction"] == "in" and exchange["op"] != "pay"]
+    phones = ("wx.login", "pay")
+    return [exchange["op"] for exchange in exchanges if exchange["direction"] == "in" and exchange["op"] not in phones]
 
 
 def counted(server: Server, outcome: str) -> float:
