@@ -18,6 +18,7 @@ from adapters.miniprogram import MiniProgram, MiniProgramConfig
 from adapters.registry import build as build_adapter
 from adapters.shipping import WeixinShipping
 from adapters.transport import Transport
+from adapters.vault import PHONE, Vault
 from adapters.wechat_v2.config import WechatV2Config
 from adapters.wechat_v3.config import WechatV3Config
 from handlers.limits import Limits
@@ -31,6 +32,10 @@ from services.bundle import Services
 from services.catalogue import Catalogue
 from services.checkout import Checkout, Sold
 from services.closing import Closing
+from services.console.approvals import Approvals
+from services.console.audit import Audit
+from services.console.operators import Operators
+from services.console.signin import SignIn
 from services.login import Login
 from services.notifications import Notifications
 from services.orders import Orders
@@ -99,6 +104,7 @@ def build(
     refunds = Refunds(database, adapters, sold.notify_base, settings.late_payment, now, token)
     default = ADAPTER[settings.wechat_pay_api]
     bills = Bills(adapters, default, now)
+    phones = Vault(merchant.app_secret.get_secret_value(), PHONE)
     services = Services(
         database=database,
         adapters=adapters,
@@ -115,6 +121,10 @@ def build(
         resolving=Resolving(database, adapters, now),
         watch=Watch(database, now),
         shipping=Shipping(database, carrier, AccessTokens(database, carrier, now), settings.shipping_within_hours, now),
+        operators=Operators(database, phones, now, token),
+        signin=SignIn(database, phones, now, token),
+        approvals=Approvals(database, refunds, settings.ops_refund_limit_fen, now),
+        audit=Audit(database, now),
         now=now,
     )
     return Program(settings, merchant, services, transport)

@@ -17,7 +17,9 @@ from bootstrap import ROOT, Program, build, configure_logging, find_merchant
 from handlers.words import words_for
 from jobs.runner import Runner
 from services.catalogue import CatalogueError
-from services.errors import DatabaseUnavailable, Refused
+from services.console.audit import TERMINAL
+from services.console.operators import ROLES, Account
+from services.errors import DatabaseUnavailable, Forbidden, Refused
 from services.explain import explain, open_discrepancies
 from services.refunds import Wanted
 from settings import Settings, SettingsError, load
@@ -96,6 +98,38 @@ async def resolve(program: Program, args: argparse.Namespace) -> int:
     payment = await program.services.resolving.resolve(args.discrepancy_id, args.note, "operator")
     print(f"closed; the payment is {payment}" if payment else "closed")
     return 0
+
+
+async def operator(program: Program, args: argparse.Namespace) -> int:
+    """The console's operators. Credentials are shown here once, and nowhere again."""
+    operators = program.services.operators
+    if args.what == "list":
+        print(
+            "\n".join(map(_account, await operators.list())) or "no operator yet: python cli.py operator add NAME ROLE"
+        )
+    elif args.what == "code":
+        if not program.settings.simulator_mode:
+            raise Forbidden("only_simulated")
+        print(await operators.code(args.name))
+    elif args.what in ("disable", "enable"):
+        await operators.disable(args.name, TERMINAL, disabled=args.what == "disable")
+        print(f"{args.name} is {args.what}d")
+    else:
+        made = (
+            operators.add(args.name, args.role, TERMINAL)
+            if args.what == "add"
+            else operators.reset(args.name, TERMINAL)
+        )
+        credentials = await made
+        print(f"name      {credentials.name}\npassword  {credentials.password}\nphone     {credentials.phone}")
+    return 0
+
+
+def _account(account: Account) -> str:
+    trouble = ", disabled" * account.disabled + ", phone unreadable since AppSecret changed: reset" * (
+        not account.readable
+    )
+    return f"{account.name:20} {account.role}, since {account.created_at}{trouble}"
 
 
 async def catalogue(program: Program, args: argparse.Namespace) -> int:
@@ -211,6 +245,19 @@ def parser() -> argparse.ArgumentParser:
     file.add_argument("--kind", choices=("trade", "fund"), default="trade", help="what was paid, or what moved")
     file.add_argument("--out", type=Path, help="the file; bill-DAY-KIND.csv here if not given")
     file.set_defaults(call=bill)
+    people = commands.add_parser("operator", help="who may use the console (docs/console.md)")
+    whats = people.add_subparsers(dest="what", required=True, metavar="what")
+    for name, words in (
+        ("add", "a new one; prints a password, and what to enter into the phone's authenticator app"),
+        ("reset", "a new password and a new phone; signs out everywhere, and lifts a lock"),
+        ("disable", "signs out everywhere, and may not sign in"),
+        ("enable", "the opposite"),
+        ("code", "what the phone shows now; with the simulator alone"),
+    ):
+        whats.add_parser(name, help=words).add_argument("name")
+    whats.choices["add"].add_argument("role", choices=ROLES)
+    whats.add_parser("list", help="all of them")
+    people.set_defaults(call=operator)
     goods = commands.add_parser("catalogue", help="make the catalogue what a products.json says")
     goods.add_argument("file", type=Path)
     goods.set_defaults(call=catalogue)

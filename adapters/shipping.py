@@ -16,7 +16,7 @@ from adapters.delivery import AccessToken, Parcel, Shipment, Shipped
 from adapters.errors import Conflict, NotReady, OutcomeUnknown, Rejected, Throttled, TokenRefused
 from adapters.miniprogram import MiniProgramConfig
 from adapters.transport import Transport
-from adapters.vault import Vault
+from adapters.vault import ACCESS_TOKEN, Vault
 
 BEIJING = timezone(timedelta(hours=8))
 LOGISTICS = {"express": 1, "same_city": 2, "virtual": 3, "pickup": 4}
@@ -62,7 +62,7 @@ class WeixinShipping:
         self.appid = config.appid
         self._config = config
         self._transport = transport
-        self._vault = Vault(config.app_secret.get_secret_value(), config.appid)
+        self._vault = Vault(config.app_secret.get_secret_value(), ACCESS_TOKEN)
 
     async def fetch_token(self, *, force: bool) -> AccessToken:
         """stable_token. Raises NotSent, OutcomeUnknown, Throttled, Rejected (the settings must be mended)."""
@@ -74,7 +74,7 @@ class WeixinShipping:
             raise OutcomeUnknown("stable_token: no access_token")
         if type(life) is not int or life < 1:
             raise OutcomeUnknown("stable_token: no expires_in")
-        return AccessToken(self._vault.seal(token), min(life, LONGEST_LIFE))
+        return AccessToken(self._vault.seal(token, self.appid), min(life, LONGEST_LIFE))
 
     async def upload(self, token: str, shipment: Shipment) -> None:
         await self._call("upload_shipping_info", token, compose(shipment), UPLOAD)
@@ -90,7 +90,10 @@ class WeixinShipping:
         return bool(told["is_trade_managed"])
 
     async def _call(self, name: str, sealed: str, asked: dict[str, Any], table: errcodes.Table) -> dict[str, Any]:
-        token = self._vault.open(sealed)
+        try:
+            token = self._vault.open(sealed, self.appid)
+        except ValueError:
+            raise TokenRefused("the stored access token cannot be opened") from None
         path = f"/wxa/sec/order/{name}?{urlencode({'access_token': token})}"
         return await self._post(name, path, asked, table, (token,))
 

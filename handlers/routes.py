@@ -11,6 +11,7 @@ import tornado.web
 
 from handlers import login, merchant, notify, ops, orders, pages, products
 from handlers.base import NotFoundHandler
+from handlers.console.routes import CONSOLE
 from handlers.limits import Limits, Network
 from handlers.observe import log_request
 from services.bundle import Services
@@ -56,7 +57,7 @@ def make_app(
     if plays("notify"):
         routes += _notify_routes(services)
     if plays("ops"):
-        routes += OPS
+        routes += OPS + CONSOLE
     return tornado.web.Application(
         routes,
         services=services,

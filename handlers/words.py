@@ -111,6 +111,31 @@ WORDS = {
     "token_being_fetched": Words(
         503, "WeChat's access token is being fetched; try again shortly", "正在获取微信访问凭证，请稍后重试"
     ),
+    # the operations console
+    "sign_in_refused": Words(401, "Name, password or code is wrong", "用户名、密码或动态验证码有误"),
+    "sign_in_locked": Words(429, "Too many tries; wait {minutes} minutes", "尝试次数过多，请等待 {minutes} 分钟"),
+    "signed_out": Words(401, "Sign in again", "请重新登录"),
+    "role_missing": Words(403, "Your role does not allow this", "您的角色无权进行此操作"),
+    "form_outdated": Words(
+        403, "This form has expired or came from elsewhere; load the page again", "表单已失效或来源不明，请重新加载页面"
+    ),
+    "approval_not_found": Words(404, "There is no such request", "该申请不存在"),
+    "approval_decided": Words(409, "The request was decided already", "该申请已处理"),
+    "approval_own": Words(403, "Another person must decide on your request", "您的申请须由他人审批"),
+    "operator_not_found": Words(404, "There is no such operator", "该操作员不存在"),
+    "operator_exists": Words(409, "There is an operator of that name already", "该操作员已存在"),
+    "operator_yourself": Words(409, "Another admin must do this to you", "不能对自己进行此操作，请由其他管理员处理"),
+    "operator_name_invalid": Words(
+        400,
+        "A name has 2 to 20 of a-z, 0-9, dot, dash and underline, and is not terminal",
+        "用户名须为 2 至 20 个字符：小写字母、数字、点、横线、下划线，且不得为 terminal",
+    ),
+    "role_unknown": Words(
+        400, "A role is viewer, operator, approver or admin", "角色须为 viewer、operator、approver 或 admin"
+    ),
+    "only_simulated": Words(
+        403, "Only with the simulator: a real phone shows it", "仅限模拟器模式，正式环境请查看手机"
+    ),
     # what is not in the client's hands
     "busy": Words(503, "Too busy at the moment; try again shortly", "系统繁忙，请稍后重试"),
     "too_many_requests": Words(
@@ -171,6 +196,7 @@ REASONS = {
     "too_short": ("must not be empty", "不得为空"),
     "too_long": ("may have at most {max_length} entries", "不得超过 {max_length} 项"),
     "model_type": ("must be an object", "必须为对象"),
+    "amount_form": ("must be an amount such as 12.34", "须为金额，例如 12.34"),
     "key": ("1 to 64 visible ASCII characters", "须为 1 至 64 个可见 ASCII 字符"),
     "empty": ("it is empty", "内容为空"),
     "bom": ("it begins with a byte order mark", "以字节顺序标记开头"),

@@ -4,14 +4,17 @@ Models hold shapes and constraints, never decisions: those are taken in ``servic
 """
 
 from models.access_token import AccessToken
+from models.audit_line import AuditLine
 from models.bill import Bill, BillLine, FundLine
 from models.discrepancy import Discrepancy
 from models.notification import Notification
+from models.operator import Operator, OperatorSession, SignInTries
 from models.order import Order, OrderItem
 from models.outbox import Outbox
 from models.payment import Payment
 from models.product import Product
 from models.refund import Refund
+from models.refund_request import RefundRequest
 from models.session import Session
 from models.shipment import Shipment
 from models.state_log import StateLog
@@ -36,24 +39,34 @@ TABLES = [
     StateLog,
     Discrepancy,
     Outbox,
+    Operator,
+    OperatorSession,
+    SignInTries,
+    AuditLine,
+    RefundRequest,
 ]
 
 __all__ = [
     "TABLES",
     "AccessToken",
+    "AuditLine",
     "Bill",
     "BillLine",
     "Discrepancy",
     "FundLine",
     "Notification",
+    "Operator",
+    "OperatorSession",
     "Order",
     "OrderItem",
     "Outbox",
     "Payment",
     "Product",
     "Refund",
+    "RefundRequest",
     "Session",
     "Shipment",
+    "SignInTries",
     "StateLog",
     "Transaction",
     "User",

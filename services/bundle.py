@@ -15,6 +15,10 @@ from services.bills import Bills
 from services.catalogue import Catalogue
 from services.checkout import Checkout
 from services.closing import Closing
+from services.console.approvals import Approvals
+from services.console.audit import Audit
+from services.console.operators import Operators
+from services.console.signin import SignIn
 from services.login import Login
 from services.notifications import Notifications, apply_waiting, waiting_messages
 from services.orders import Orders
@@ -45,6 +49,10 @@ class Services:
     resolving: Resolving
     watch: Watch
     shipping: Shipping
+    operators: Operators
+    signin: SignIn
+    approvals: Approvals
+    audit: Audit
     now: Clock
     starting: list[str] = field(default_factory=list)  # why nobody is served yet
     leaving: list[str] = field(default_factory=list)  # filled when the server begins to stop

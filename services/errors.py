@@ -22,6 +22,10 @@ class Unauthorized(Refused):
     """Who asks is not known: log in (again)."""
 
 
+class Forbidden(Refused):
+    """Who asks is known, and may not: another person must."""
+
+
 class Invalid(Refused):
     """The request names something that cannot be."""
 
@@ -45,6 +49,7 @@ class ProviderRefused(Refused):
 __all__ = [
     "Conflicting",
     "DatabaseUnavailable",
+    "Forbidden",
     "Invalid",
     "NotFound",
     "ProviderRefused",

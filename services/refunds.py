@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,7 @@ from services.refund_rules import check_rules, first_turn, hold, to_give_back
 from services.refund_turns import Task, claim_abnormal, claim_due, claim_one, record_refusal, record_unknown
 
 logger = logging.getLogger("pay.refunds")
+Permit = Callable[[Payment], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +51,14 @@ class Refunds:
         self._now = now
         self._token = token
 
-    async def request(self, wanted: Wanted) -> tuple[dict[str, Any], bool]:
+    async def request(self, wanted: Wanted, permit: Permit | None = None) -> tuple[dict[str, Any], bool]:
         """The refund, and whether it is new. Raises NotFound, Conflicting, ProviderRefused.
 
-        The answer is what is known when WeChat was asked once: "pending" or "processing" is not a failure.
+        The answer is what is known when WeChat was asked once: "pending" or "processing" is not a failure. ``permit``
+        runs in the commit that makes the refund, after it, and undoes it by raising.
         """
         drawn = number("RF", self._now(), self._token)
-        out_refund_no, new = await self._database.settle(self._request, wanted, drawn)
+        out_refund_no, new = await self._database.settle(self._request, wanted, drawn, permit)
         if new:
             await self._carry_on_due(out_refund_no)
         return await self._database.read(refund_views.read, wanted.order_no, out_refund_no), new
@@ -144,7 +147,7 @@ class Refunds:
 
     # --- in one transaction each ---
 
-    def _request(self, wanted: Wanted, drawn: str) -> tuple[str, bool]:
+    def _request(self, wanted: Wanted, drawn: str, permit: Permit | None) -> tuple[str, bool]:
         """Its number follows from the merchant's: asked for again after our tables were put back from a backup, it is
         the same refund to WeChat. Without one it is ``drawn``."""
         order = locked(Order.select().where(Order.order_no == wanted.order_no)).first()
@@ -161,6 +164,8 @@ class Refunds:
             return out_refund_no, not wanted.refund_no
         check_rules(payment, int(self._now()))
         self._insert(payment, out_refund_no, wanted.amount_fen, wanted.reason, wanted.refund_no, wanted.requester)
+        if permit:
+            permit(payment)
         return out_refund_no, True
 
     def _give_back(self, payment_id: int) -> None:

@@ -85,6 +85,9 @@ class Settings(BaseSettings):
         SecretStr(""),
         description="opens `/merchant/...` to the merchant's own systems; at least 32 characters; unset: closed",
     )
+    ops_refund_limit_fen: int = Field(
+        50_000, ge=0, description="what one operator may give back of a payment in the console; more needs an approver"
+    )
 
     trusted_proxies: str = Field(
         "127.0.0.1,::1", description="addresses or networks whose `X-Real-Ip` is believed, separated by commas"

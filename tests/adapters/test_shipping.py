@@ -26,7 +26,7 @@ from adapters.errors import (
 from adapters.miniprogram import MiniProgramConfig
 from adapters.shipping import ANY_CALL, TOKEN, UPLOAD, WeixinShipping, compose, understand
 from adapters.transport import Transport
-from adapters.vault import Vault
+from adapters.vault import ACCESS_TOKEN, PHONE, Vault
 from tests.adapters.wire import cut, http, say, wire
 
 SECRET = "canary-app-secret"
@@ -34,7 +34,7 @@ VALUE = "canary-access-token"
 NUMBER = "4200000000202401010000000001"
 PARCEL = Parcel("拿铁×1 ☕", "YT123", "YTO")
 SHIPMENT = Shipment(NUMBER, "oPayer", "express", (PARCEL,), True, 1_671_082_175)
-SEALED = Vault(SECRET, "wx1").seal(VALUE)
+SEALED = Vault(SECRET, ACCESS_TOKEN).seal(VALUE, "wx1")
 
 
 def call(script, ask):
@@ -307,10 +307,10 @@ def test_no_token_and_no_secret_in_any_word(caplog):
 
 @given(st.text(st.characters(codec="ascii", categories=("L", "N", "P")), min_size=1, max_size=600))
 def test_a_sealed_token_is_opened_by_whoever_has_the_secret(token):
-    vault = Vault(SECRET, "wx1")
-    assert vault.open(vault.seal(token)) == token
-    assert vault.seal(token) == Vault(SECRET, "wx1").seal(token)
-    assert len(token) < 8 or token not in vault.seal(token)
+    vault = Vault(SECRET, ACCESS_TOKEN)
+    assert vault.open(vault.seal(token, "wx1"), "wx1") == token
+    assert vault.seal(token, "wx1") == Vault(SECRET, ACCESS_TOKEN).seal(token, "wx1")
+    assert len(token) < 8 or token not in vault.seal(token, "wx1")
 
 
 @pytest.mark.parametrize(
@@ -322,8 +322,9 @@ def test_a_sealed_token_is_opened_by_whoever_has_the_secret(token):
         "茶",
         SEALED[:-4],
         "A" + SEALED[1:] if SEALED[0] != "A" else "B" + SEALED[1:],
-        Vault("another-secret", "wx1").seal(VALUE),
-        Vault(SECRET, "wx2").seal(VALUE),
+        Vault("another-secret", ACCESS_TOKEN).seal(VALUE, "wx1"),
+        Vault(SECRET, PHONE).seal(VALUE, "wx1"),
+        Vault(SECRET, ACCESS_TOKEN).seal(VALUE, "wx2"),
     ],
 )
 def test_what_this_merchant_did_not_seal_is_no_token_and_is_not_sent(sealed):

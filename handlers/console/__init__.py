@@ -1,0 +1,1 @@
+"""The operations console: pages under ``/ops``, rendered here, that work without a script."""
