@@ -17,7 +17,7 @@
     GET    /_sim/exchanges/stream   the same as they happen, as server-sent events; see ``streaming``
     GET    /_sim/complaints  {"complaints": the last 1000, newest last}; DELETE forgets them
     GET    /_sim/state       {"pending_deliveries", "in_flight", "due", "pending_refunds", "now", "wire"}: quiet
-                             when in_flight and due are 0
+                             when in_flight and due are 0; ?wait= that, for at most so many seconds
     GET, PUT, DELETE /_sim/faults   the plan; see ``faults``. PUT answers with the plan as understood
     GET    /_sim/clock       {"now", "wire", "scale"}
     POST   /_sim/clock       {"advance_seconds"?, "wire_skew_seconds"?}: moves virtual time on; sets how wrong WeChat's
@@ -85,6 +85,16 @@ class ReadHandler(ControlHandler):
     def get(self) -> None:
         value = self.read(self.world, self.get_query_argument("out_trade_no", ""))
         self.answer(self.world.records.masked(value))
+
+
+class StateHandler(ControlHandler):
+    async def get(self) -> None:
+        wait = self.get_query_argument("wait", "0")
+        if not wait.isdecimal() or len(wait) > 3:
+            raise WishRefused("wait is a whole number of seconds, at most 999")
+        await self.world.courier.quiet(int(wait))
+        now = {"now": self.world.clock.now(), "wire": self.world.clock.wire()}
+        self.answer({**self.world.courier.state(), "pending_refunds": self.world.refunds.pending(), **now})
 
 
 class ComplaintsHandler(ControlHandler):
@@ -249,11 +259,6 @@ class NothingHandler(ControlHandler):
     post = put = delete = patch = get
 
 
-def _state(world: World, _: str) -> object:
-    pending = {"pending_refunds": world.refunds.pending()}
-    return {**world.courier.state(), **pending, "now": world.clock.now(), "wire": world.clock.wire()}
-
-
 def routes(world: World) -> list[tuple[str, type[RequestHandler], dict[str, Any]]]:
     """The readable list, for Tornado."""
     here: dict[str, Any] = {"world": world}
@@ -262,7 +267,7 @@ def routes(world: World) -> list[tuple[str, type[RequestHandler], dict[str, Any]
         ("/_sim/ledger", ReadHandler, {**here, "read": lambda w, number: w.ledger.published(number)}),
         ("/_sim/exchanges", ReadHandler, {**here, "read": lambda w, _: {"exchanges": list(w.records.shown())}}),
         ("/_sim/exchanges/stream", StreamHandler, here),
-        ("/_sim/state", ReadHandler, {**here, "read": _state}),
+        ("/_sim/state", StateHandler, here),
         ("/_sim/complaints", ComplaintsHandler, here),
         ("/_sim/login", LoginHandler, here),
         ("/_sim/cashier", CashierHandler, here),

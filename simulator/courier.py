@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate
@@ -77,6 +78,12 @@ class Courier:
             "in_flight": len(self._under_way),
             "due": sum(self._due_at(d) <= self._clock.now() for d in self._waiting()),
         }
+
+    async def quiet(self, seconds: float) -> None:
+        """Wait until nothing is being sent and nothing is due, at most so many real seconds."""
+        until = time.monotonic() + seconds
+        while (self._under_way or self.state()["due"]) and time.monotonic() < until:
+            await asyncio.sleep(0.002)
 
     async def run(self) -> None:
         """Send what is due, sleep until the next is; ends by cancellation."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
@@ -27,6 +28,7 @@ class WechatV3Config:
     other_api_key: SecretStr | None = None  # accepted as well, while one key takes the other's place
 
 
+@lru_cache(maxsize=4)  # checking a key takes 70 ms
 def merchant_key(config: WechatV3Config) -> RSAPrivateKey:
     """Raises ConfigError."""
     try:

@@ -116,7 +116,9 @@ def _choices(word: str) -> Iterable[str]:
 
 
 def _weighted(parts: Iterable[tuple[int, T]]) -> st.SearchStrategy[T]:
-    return st.sampled_from([part for weight, part in parts for _ in range(weight)])
+    """By its place: hypothesis looks at each of many when one that it has drawn is itself a strategy."""
+    each = [part for weight, part in parts for _ in range(weight)]
+    return st.sampled_from(range(len(each))).map(each.__getitem__)
 
 
 _STEP = _weighted((weight, _lines(words)) for weight, words in STEPS).flatmap(lambda lines: lines)

@@ -159,13 +159,10 @@ class Stage:
 
     async def quiet(self) -> dict[str, Any]:
         """Wait until no notification is under way or due; the simulator's state then."""
-        until = time.monotonic() + 20
-        while True:
-            state: dict[str, Any] = await self.control("GET", "state")
-            if not state["in_flight"] and not state["due"]:
-                return state
-            assert time.monotonic() < until, state
-            await asyncio.sleep(0.005)
+        state: dict[str, Any] = await self.control("GET", "state?wait=15")
+        assert not state["in_flight"], state
+        assert not state["due"], state
+        return state
 
     async def close(self) -> None:
         await self._stop()

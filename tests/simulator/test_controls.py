@@ -76,6 +76,8 @@ WRONG = [
     ("POST", "clock", b'{"advance_seconds":NaN}'),
     ("POST", "clock", b'{"seconds":1}'),
     ("POST", "clock", b'{"wire_skew_seconds":"1"}'),
+    ("GET", "state?wait=-1", b""),
+    ("GET", "state?wait=1000", b""),
     ("PUT", "keys", b'{"notify_key":"both"}'),
     ("PUT", "keys", b'{"notify_key":[]}'),
     ("PUT", "keys", b'{"platform_certificates":1}'),
