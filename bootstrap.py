@@ -34,6 +34,7 @@ from services.checkout import Checkout, Sold
 from services.closing import Closing
 from services.console.approvals import Approvals
 from services.console.audit import Audit
+from services.console.flags import Flags
 from services.console.operators import Operators
 from services.console.signin import SignIn
 from services.login import Login
@@ -125,6 +126,7 @@ def build(
         signin=SignIn(database, phones, now, token),
         approvals=Approvals(database, refunds, settings.ops_refund_limit_fen, now),
         audit=Audit(database, now),
+        flags=Flags(database),
         now=now,
     )
     return Program(settings, merchant, services, transport)

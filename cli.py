@@ -17,14 +17,15 @@ from bootstrap import ROOT, Program, build, configure_logging, find_merchant
 from handlers.words import words_for
 from jobs.runner import Runner
 from services.catalogue import CatalogueError
-from services.console.audit import TERMINAL
-from services.console.operators import ROLES, Account
+from services.console.audit import TERMINAL, Act
+from services.console.operators import ROLES, Account, Credentials
 from services.errors import DatabaseUnavailable, Forbidden, Refused
 from services.explain import explain, open_discrepancies
 from services.refunds import Wanted
 from settings import Settings, SettingsError, load
 from supervisor import Child, supervise, told_to_stop
 
+PYTHON = os.path.relpath(sys.executable)  # as it is typed here
 Command = Callable[[Program, argparse.Namespace], Awaitable[int]]
 
 
@@ -111,18 +112,21 @@ async def operator(program: Program, args: argparse.Namespace) -> int:
         if not program.settings.simulator_mode:
             raise Forbidden("only_simulated")
         print(await operators.code(args.name))
-    elif args.what in ("disable", "enable"):
-        await operators.disable(args.name, TERMINAL, disabled=args.what == "disable")
-        print(f"{args.name} is {args.what}d")
     else:
-        made = (
-            operators.add(args.name, args.role, TERMINAL)
-            if args.what == "add"
-            else operators.reset(args.name, TERMINAL)
-        )
-        credentials = await made
-        print(f"name      {credentials.name}\npassword  {credentials.password}\nphone     {credentials.phone}")
+        calls: dict[str, Callable[[], Awaitable[Credentials | None]]] = {
+            "add": lambda: operators.add(args.name, args.role),
+            "reset": lambda: operators.reset(args.name),
+            "disable": lambda: operators.disable(args.name, TERMINAL.operator),
+            "enable": lambda: operators.disable(args.name, TERMINAL.operator, disabled=False),
+        }
+        act = Act(TERMINAL, f"operator {args.what}", args.name)
+        made = await program.services.audit.witnessed(act, calls[args.what])
+        print(_credentials(made) if made else f"{args.name} is {args.what}d")
     return 0
+
+
+def _credentials(made: Credentials) -> str:
+    return f"name      {made.name}\npassword  {made.password}\nphone     {made.phone}"
 
 
 def _account(account: Account) -> str:
@@ -174,8 +178,12 @@ async def run(settings: Settings) -> int:
         [sys.executable, "-m", "simulator", "--port", port, "--data", str(Path("var") / "simulator")],
         ready=lambda: answers(f"{settings.simulator_url}/_sim/merchant"),
     )
+    command = f"{PYTHON} cli.py operator"
     said = (
         f"\n  The demo shop:     {here}/\n  WeChat's stand-in: {settings.simulator_url}/_sim/ledger\n"
+        f"  The console:       {here}/ops\n"
+        f"    to sign in:      {command} add me admin\n"
+        f"    no phone here:   {command} code me\n"
         f"  New payments use WECHAT_PAY_API={settings.wechat_pay_api}. No merchant is configured, so no money moves.\n"
         "  Ctrl-C stops both.\n"
     )

@@ -17,6 +17,7 @@ from services.checkout import Checkout
 from services.closing import Closing
 from services.console.approvals import Approvals
 from services.console.audit import Audit
+from services.console.flags import Flags
 from services.console.operators import Operators
 from services.console.signin import SignIn
 from services.login import Login
@@ -53,6 +54,7 @@ class Services:
     signin: SignIn
     approvals: Approvals
     audit: Audit
+    flags: Flags
     now: Clock
     starting: list[str] = field(default_factory=list)  # why nobody is served yet
     leaving: list[str] = field(default_factory=list)  # filled when the server begins to stop

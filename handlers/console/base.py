@@ -7,10 +7,11 @@ the Chinese, through Tornado's ``locale``.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta, timezone
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import tornado.httputil
@@ -25,6 +26,7 @@ from services.console.audit import Act, By
 from services.console.signin import Signed
 from services.errors import DatabaseUnavailable, Forbidden, Invalid, Refused, TryLater, Unauthorized
 
+T = TypeVar("T")
 BEIJING = timezone(timedelta(hours=8))
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -32,6 +34,7 @@ POLICY = (
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 LANGUAGES = {"en": "en", "zh": "zh-CN"}  # ours -> what a browser calls it
 YEAR = 365  # days
+MOST_DIGITS = 18  # of a key
 
 tornado.locale.load_translations(str(Path(__file__).with_name("locale")), "utf-8")
 
@@ -40,6 +43,11 @@ class Bare(Door):
     """A page for anybody: headers, language, cookies, forms, errors."""
 
     operator: Signed | None = None
+
+    @property
+    def back(self) -> str:
+        """Where the way leads from a refusal."""
+        return "/ops"
 
     async def get(self, *path: str) -> None:
         await self.enter()
@@ -106,13 +114,21 @@ class Bare(Door):
             raise Forbidden("form_outdated") from None
 
     def field(self, name: str, most: int, *, least: int = 1) -> str:
-        """A field of the form, without spaces around it. Raises Invalid, naming it."""
-        value = self.get_body_argument(name, "")
+        """A field of the form, in one line. Raises Invalid, naming it."""
+        value = " ".join(self.get_body_argument(name, "").replace("\x7f", " ").split())
         if len(value) < least:
             raise Invalid("invalid_field", field=name, reason="missing" if not value else "string_too_short")
         if len(value) > most:
             raise Invalid("invalid_field", field=name, reason="string_too_long", max_length=str(most))
         return value
+
+    def before(self) -> int | None:
+        """The key that a page of a list begins below. Raises Invalid."""
+        if not (given := self.get_query_argument("before", "")):
+            return None
+        if not (given.isascii() and given.isdecimal() and len(given) <= MOST_DIGITS):
+            raise Invalid("invalid_field", field="before", reason="int_type")
+        return int(given)
 
     # --- who, where, in which language ---
 
@@ -194,24 +210,31 @@ class Bare(Door):
         """The refusal's status and words on a page."""
         self.set_status(WORDS[error.code].status)
         message = words_for(error.code, self.language, error.details)
-        self.show_page(template, message=message, request_id=self.request_id, **values)
+        self.show_page(template, message=message, request_id=self.request_id, back=self.back, **values)
 
 
 class Page(Bare):
     """A page for somebody who is signed in and has the role that it ``needs``."""
 
     needs = "viewer"
+    does = ""  # what the audit log calls it, if it does something
 
     async def enter(self) -> None:
         """Raises Unauthorized("signed_out"), Forbidden("role_missing")."""
         await super().enter()
         self.operator = self.current_user = await self.services.signin.signed(self.kept("ops"))
         if not self.operator.may(self.needs):
+            if self.request.method == "POST":
+                await self.services.audit.refused(self.doing(*self.path_args[:1]), "role_missing")
             raise Forbidden("role_missing")
 
-    def doing(self, action: str, subject: str, words: str = "") -> Act:
+    def doing(self, subject: str = "", words: str = "") -> Act:
         """What the audit log is told."""
-        return Act(self.by, action, subject, words)
+        return Act(self.by, self.does, subject, words)
+
+    async def witnessed(self, act: Act, call: Callable[[], Awaitable[T]]) -> T:
+        """``call``, between two lines of the audit log."""
+        return await self.services.audit.witnessed(act, call)
 
     def refuse(self, error: Refused) -> None:
         if isinstance(error, Unauthorized):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from handlers.console import account
+from handlers.console import account, actions, approvals, discrepancies, people
 from handlers.console.base import MissingPage
 from handlers.pages import Pictures
 
@@ -16,9 +16,34 @@ ACCOUNT: list[Any] = [
     (r"/ops/account", account.AccountPage),
 ]
 READING: list[Any] = []  # today, orders, one order's story, reconciliation
+ORDER = r"/ops/orders/([0-9A-Z]{8,32})"
+NUMBER = r"([0-9]{1,18})"
+ACTIONS: list[Any] = [
+    (ORDER + "/query", actions.QueryPage),
+    (ORDER + "/close", actions.ClosePage),
+    (ORDER + "/refund", actions.RefundPage),
+    (r"/ops/approvals", approvals.ApprovalsPage),
+    (rf"/ops/approvals/{NUMBER}/approve", approvals.ApprovePage),
+    (rf"/ops/approvals/{NUMBER}/decline", approvals.DeclinePage),
+    (r"/ops/discrepancies", discrepancies.DiscrepanciesPage),
+    (rf"/ops/discrepancies/{NUMBER}", discrepancies.DiscrepancyPage),
+    (rf"/ops/discrepancies/{NUMBER}/resolve", discrepancies.ResolvePage),
+]
+OPERATOR = r"/ops/operators/([a-z0-9._-]{2,20})"
+PEOPLE: list[Any] = [
+    (r"/ops/operators", people.OperatorsPage),
+    (OPERATOR, people.OperatorPage),
+    (OPERATOR + "/reset", people.ResetPage),
+    (OPERATOR + "/disable", people.DisablePage),
+    (OPERATOR + "/enable", people.EnablePage),
+    (OPERATOR + "/role", people.RolePage),
+    (r"/ops/audit", people.AuditPage),
+]
 CONSOLE: list[Any] = [
     *READING,
     *ACCOUNT,
+    *ACTIONS,
+    *PEOPLE,
     (r"/ops/static/((?:ops\.css|icon\.svg))", Pictures, {"path": str(STATIC)}),
     (r"/ops.*", MissingPage),
 ]

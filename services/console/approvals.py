@@ -12,7 +12,7 @@ from typing import Any
 
 from peewee import fn
 
-from models import Payment, Refund, RefundRequest
+from models import Order, Payment, Refund, RefundRequest
 from models.database import Database, locked
 from services.errors import Conflicting, Forbidden, NotFound, Refused
 from services.orders import rfc3339
@@ -45,12 +45,25 @@ class Request:
         return cls(row.id, *what, row.decided_by or "", row.note, rfc3339(row.created_at), decided_at)
 
 
+@dataclass(frozen=True, slots=True)
+class Refundable:
+    """What an order paid, and how much of it may still go back."""
+
+    order_no: str
+    paid_fen: int
+    left_fen: int
+
+
 class Approvals:
     def __init__(self, database: Database, refunds: Refunds, limit_fen: int, now: Clock) -> None:
         self.limit_fen = limit_fen
         self._database = database
         self._refunds = refunds
         self._now = now
+
+    async def refundable(self, order_no: str) -> Refundable:
+        """Raises NotFound("order_not_found"), Conflicting("order_not_paid")."""
+        return await self._database.read(_refundable, order_no)
 
     async def refund(self, name: str, order_no: str, amount_fen: int, reason: str, refund_no: str) -> str:
         """ "refunded", or "requested" if it needs a second person. The same ``refund_no`` again is the same refund.
@@ -85,6 +98,16 @@ class Approvals:
 
 class _AboveLimit(Refused):
     """Undoes the refund that was just made: it is filed for a second person instead."""
+
+
+def _refundable(order_no: str) -> Refundable:
+    order = Order.get_or_none(Order.order_no == order_no)
+    if order is None:
+        raise NotFound("order_not_found")
+    paid = Payment.get_or_none(Payment.order == order.id, Payment.applied_slot == 1)
+    if paid is None:
+        raise Conflicting("order_not_paid")
+    return Refundable(order_no, paid.amount_fen, paid.amount_fen - paid.held_fen - paid.external_fen)
 
 
 def _within(limit_fen: int, payment: Payment) -> None:

@@ -6,13 +6,14 @@ What an operator asks for is written down before it is done, and what came of it
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from models import AuditLine
 from models.database import Database
-from services.errors import Refused
+from services.errors import DatabaseUnavailable, Refused
 from services.orders import rfc3339
 from services.ports import Clock
 
@@ -68,8 +69,16 @@ class Audit:
         except Refused as error:
             await self._note(act, error.code)
             raise
+        except Exception:
+            with contextlib.suppress(DatabaseUnavailable):
+                await self._note(act, "internal_error")
+            raise
         await self._note(act, "done")
         return result
+
+    async def refused(self, act: Act, code: str) -> None:
+        """Nothing was begun: whoever asked may not."""
+        await self._note(act, code)
 
     async def page(self, before: int | None = None) -> list[Line]:
         """The newest first; those older than the line ``before``. A full page may have another behind it."""

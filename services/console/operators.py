@@ -13,7 +13,6 @@ from typing import Protocol
 from models import Operator, OperatorSession, SignInTries
 from models.database import Database
 from services.console import totp
-from services.console.audit import Act, By, note
 from services.console.passwords import hashed
 from services.console.tries import subject_of
 from services.errors import Conflicting, Invalid, NotFound
@@ -64,30 +63,29 @@ class Operators:
         self._now = now
         self._token = token
 
-    async def add(self, name: str, role: str, by: By) -> Credentials:
+    async def add(self, name: str, role: str) -> Credentials:
         """Raises Invalid("operator_name_invalid"), Invalid("role_unknown"), Conflicting("operator_exists")."""
         if not NAME.fullmatch(name) or name in RESERVED:
             raise Invalid("operator_name_invalid")
-        if role not in ROLES:
-            raise Invalid("role_unknown")
-        return await self._given(name, by, "operator added", lambda new: _add(name, role, new, int(self._now())), role)
+        _known(role)
+        return await self._given(name, lambda new: _add(name, role, new, int(self._now())))
 
-    async def reset(self, name: str, by: By) -> Credentials:
+    async def reset(self, name: str) -> Credentials:
         """A new password and a new phone; signed out everywhere, and not locked any more. Raises NotFound."""
-        return await self._given(name, by, "operator reset", lambda new: _reset(name, new))
+        return await self._given(name, lambda new: _reset(name, new))
 
-    async def disable(self, name: str, by: By, *, disabled: bool = True) -> None:
+    async def disable(self, name: str, by: str, *, disabled: bool = True) -> None:
         """Signed out everywhere at once; or back again. Raises NotFound, Conflicting("operator_yourself")."""
-        _not_oneself(name, by)
-        act = Act(by, "operator disabled" if disabled else "operator enabled", name)
-        await self._database.run(_changed, act, int(self._now()), {"disabled": int(disabled)})
+        await self._database.run(_change, name, by, {"disabled": int(disabled)})
 
-    async def promote(self, name: str, role: str, by: By) -> None:
+    async def promote(self, name: str, role: str, by: str) -> None:
         """Give another role. Raises NotFound, Invalid("role_unknown"), Conflicting("operator_yourself")."""
-        _not_oneself(name, by)
-        if role not in ROLES:
-            raise Invalid("role_unknown")
-        await self._database.run(_changed, Act(by, "operator role", name, role), int(self._now()), {"role": role})
+        _known(role)
+        await self._database.run(_change, name, by, {"role": role})
+
+    async def one(self, name: str) -> Account:
+        """Raises NotFound("operator_not_found")."""
+        return await self._database.read(lambda: _account(self._vault, _found(name)))
 
     async def list(self) -> list[Account]:
         return await self._database.read(_accounts, self._vault)
@@ -100,27 +98,18 @@ class Operators:
         sealed = await self._database.read(lambda: _found(name).totp)
         return totp.code(self._vault.open(sealed, name), int(self._now()) // totp.STEP)
 
-    async def _given(
-        self, name: str, by: By, action: str, write: Callable[[dict[str, str]], None], words: str = ""
-    ) -> Credentials:
+    async def _given(self, name: str, write: Callable[[dict[str, str]], None]) -> Credentials:
         """Fresh credentials, once ``write`` has stored them."""
         password = base64.b32encode(self._token(10)).decode().lower()  # 80 bits, and readable over a telephone
         made = Credentials(name, password, totp.drawn(self._token(20)))
         stored = await asyncio.to_thread(hashed, password, self._token(16))
-        new = {"password": stored, "totp": self._vault.seal(made.secret, name)}
-
-        def unit() -> None:
-            write(new)
-            note(Act(by, action, name, words), "done", int(self._now()))
-
-        await self._database.run(unit)
+        await self._database.run(write, {"password": stored, "totp": self._vault.seal(made.secret, name)})
         return made
 
 
-def _not_oneself(name: str, by: By) -> None:
-    """Nobody locks themselves out, or is the last one to go: another admin, or the terminal, does that."""
-    if name == by.operator:
-        raise Conflicting("operator_yourself")
+def _known(role: str) -> None:
+    if role not in ROLES:
+        raise Invalid("role_unknown")
 
 
 def _found(name: str) -> Operator:
@@ -143,11 +132,13 @@ def _reset(name: str, new: dict[str, str]) -> None:
     SignInTries.delete().where(SignInTries.subject == subject_of(name)).execute()
 
 
-def _changed(act: Act, now: int, columns: dict[str, object]) -> None:
-    row = _found(act.subject)
+def _change(name: str, by: str, columns: dict[str, object]) -> None:
+    """Nobody does it to themselves: an admin who did could be the last one."""
+    if name == by:
+        raise Conflicting("operator_yourself")
+    row = _found(name)
     Operator.update(**columns).where(Operator.id == row.id).execute()
     _sign_out(row)
-    note(act, "done", now)
 
 
 def _sign_out(row: Operator) -> None:
@@ -156,12 +147,12 @@ def _sign_out(row: Operator) -> None:
 
 def _accounts(vault: Vault) -> list[Account]:
     rows = Operator.select().order_by(Operator.name)
-    return [Account(r.name, r.role, bool(r.disabled), _readable(vault, r), rfc3339(r.created_at)) for r in rows]
+    return [_account(vault, row) for row in rows]
 
 
-def _readable(vault: Vault, row: Operator) -> bool:
+def _account(vault: Vault, row: Operator) -> Account:
     try:
-        vault.open(row.totp, row.name)
+        readable = bool(vault.open(row.totp, row.name))
     except ValueError:
-        return False
-    return True
+        readable = False
+    return Account(row.name, row.role, bool(row.disabled), readable, rfc3339(row.created_at))
