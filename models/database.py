@@ -29,6 +29,7 @@ from models.engine import (
     migration_lock,
     open_engine,
     unavailable,
+    undone,
     words,
 )
 
@@ -155,9 +156,9 @@ class Database:
         try:
             self._peewee.commit()
         except Exception as error:
-            if lost_race(error):
+            if undone(error):
                 self._rollback()
-                raise  # a cluster finds a conflict only here, and has undone the whole unit
+                raise  # a cluster finds a conflict only here, SQLite a full disk
             self._discard()
             raise CommitUnknown(words(error)) from error
 

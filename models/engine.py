@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,16 @@ def migration_lock(engine: Engine) -> Iterator[None]:
 def lost_race(error: Exception) -> bool:
     """The whole unit was rolled back, for certain, because others were at the same rows. A COMMIT can say so, too."""
     return isinstance(error, peewee.OperationalError) and bool(error.args) and error.args[0] in LOST_RACE
+
+
+def undone(error: Exception) -> bool:
+    """After this error at COMMIT nothing of the unit is left, for certain.
+
+    SQLite runs out of disk before it has written the frame that makes a commit. After SQLITE_IOERR that frame may be in
+    the file, where a crash would bring it to light; SQLITE_READONLY comes before the first write, never here.
+    """
+    full = getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return full or lost_race(error)
 
 
 def broken(error: Exception) -> bool:

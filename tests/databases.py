@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tests.harness import Simulator
 
 DEADLOCK = 1213
+SMALL_LOG = "--innodb-log-file-size=16M"
 
 
 class Tables:
@@ -84,7 +85,7 @@ class Tables:
 
 def install(data: Path, user: str = "") -> None:
     """The files of an empty MariaDB server, whose root has no password, for ``user`` or for whom we are."""
-    options = ["--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal"]
+    options = ["--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal", SMALL_LOG]
     user = user or ("root" if os.geteuid() == 0 else "")
     command = ["mariadb-install-db", *options, *([f"--user={user}"] if user else [])]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
@@ -108,6 +109,7 @@ class MariaDb:
             f"--pid-file={folder / 'db.pid'}",
             "--innodb-flush-log-at-trx-commit=1",
             "--innodb-buffer-pool-size=64M",
+            SMALL_LOG,
             *options,
             *user,
         ]
