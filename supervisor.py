@@ -1,4 +1,4 @@
-"""Runs child processes as one: started in order, stopped together when one ends or a signal comes.
+"""Runs child processes as one: started in order, stopped together when one ends, a signal comes or we are killed.
 
 Knows nothing of payments. The web server uses it for PROCESSES, ``cli.py run`` for simulator and server.
 """
@@ -6,13 +6,18 @@ Knows nothing of payments. The web server uses it for PROCESSES, ``cli.py run`` 
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 ASKED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last: the terminal was closed
 STOP_WITHIN = 15.0  # seconds: a little more than the server takes to finish what it accepted
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +60,19 @@ async def supervise(children: Sequence[Child], announce: str = "") -> int:
 async def _start(child: Child) -> asyncio.subprocess.Process:
     # A session of its own: Ctrl-C reaches us alone, and we decide who stops first.
     return await asyncio.create_subprocess_exec(
-        *child.command, env={**os.environ, **child.environ}, start_new_session=True
+        *child.command,
+        env={**os.environ, **child.environ},
+        start_new_session=True,
+        preexec_fn=partial(_ends_with, os.getpid()) if sys.platform == "linux" else None,
     )
+
+
+def _ends_with(parent: int) -> None:
+    """In the child, before its program: killed with -9 we cannot stop it, so the system sends it SIGTERM. Elsewhere, as
+    on macOS, it goes on."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # killed already
+        os._exit(1)
 
 
 async def _before(ready: Awaitable[None], asked: asyncio.Task[None], running: list[asyncio.subprocess.Process]) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +18,7 @@ import pytest
 from tests.databases import MariaDb
 from tests.fleet import Fleet
 from tests.harness import NO_TLS, V2_MD5, V3, Buyer, Server, Simulator
-from tests.processes import eventually
+from tests.processes import ROOT, Process, eventually, free_port
 from tests.sale import Sale
 from tests.shapes import problems
 from tests.shipper import EXPRESS
@@ -245,9 +247,38 @@ def test_the_end_of_one_process_ends_the_other(tmp_path: Path, simulator: Simula
     assert server.surprises() == []
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
+def test_nobody_outlives_a_killed_parent(tmp_path: Path) -> None:
+    """``make run`` with two server processes: simulator, server and its children end in good order."""
+    ports = {"PORT": str(free_port()), "SIMULATOR_URL": f"http://127.0.0.1:{free_port()}"}
+    command = ["env", "-C", str(tmp_path), sys.executable, str(ROOT / "cli.py"), "run"]
+    shop = Process(command, tmp_path / "run.log", {**ports, "PROCESSES": "2", "PYTHONPATH": str(ROOT)})
+    shop.start(lambda: "The demo shop" in shop.text() and shop.text().count("listening on") == 2)
+    assert shop.child is not None
+    simulator, server = offspring(shop.child.pid)
+    family = [simulator, server, *offspring(server)]
+    assert len(family) == 4
+    os.kill(shop.child.pid, signal.SIGKILL)
+    shop.child.wait()
+    eventually(lambda: not any(map(lives, family)))
+    assert shop.text().count("stopping: finishing") == 2
+    assert "Traceback" not in shop.text()
+
+
+def lives(pid: int) -> bool:
+    """And is not just waiting to be buried."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
 def children(server: Server) -> list[int]:
     assert server.process.child is not None
-    listed = Path(f"/proc/{server.process.child.pid}/task/{server.process.child.pid}/children")
+    return offspring(server.process.child.pid)
+
+
+def offspring(pid: int) -> list[int]:
+    listed = Path(f"/proc/{pid}/task/{pid}/children")
     return [int(pid) for pid in listed.read_text().split()] if listed.exists() else []
 
 
