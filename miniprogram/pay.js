@@ -1,3 +1,4 @@
+// @ts-check
 /**
  * The shop's server, from a WeChat mini-program: log in, order, pay.
  *
@@ -5,30 +6,56 @@
  *   const shop = createShop({ wx, baseUrl: 'https://pay.example.com' })
  *   const order = await shop.createOrder([{ product_id: 'latte', quantity: 1 }])
  *   const { outcome, message } = await shop.pay(order.order_no)
+ *   const begun = await shop.resume()    // in onShow: payments whose end was never seen here
  *
- * One file, no dependencies, nothing newer than ES2018; everything outside comes through `wx`.
+ * One file, no dependencies, nothing newer than ES2018; everything outside comes through `wx` and `wait`.
  *
  * It must not: send a price, a payer or a status (the server knows them), sign anything (the keys stay on the
  * server), or take the callback of wx.requestPayment for a payment. Whether an order is paid, the server says.
  */
 'use strict'
 
-const SESSION_KEY = 'pay.session'
-const RENEW_BEFORE = 60 * 1000 // a token that ends within a minute could end on its way
+/**
+ * @typedef {{product_id: string, quantity: number}} Line
+ * @typedef {'pending' | 'paid' | 'closed' | 'partially_refunded' | 'refunded'} Status
+ * @typedef {{product_id: string, title: string, price_fen: number, quantity: number}} Item
+ * @typedef {{order_no: string, status: Status, amount_fen: number, refunded_fen: number, currency: string,
+ *   items: Item[], created_at: string, expires_at: string, paid_at: string | null}} Order
+ * @typedef {{id: string, title: string, description: string, price_fen: number, picture: string}} Product
+ *
+ * What came of a payment. `order` is what the server said last, `message` is for people.
+ *   paid        the server has it from WeChat
+ *   pending     WeChat's client said ok, or nothing; WeChat has not confirmed yet
+ *   cancelled   the user closed the sheet; the order can still be paid
+ *   failed      WeChat's client gave a reason, or the order was closed meanwhile
+ *   unknown     no network, or no answer from the server: `order` is null
+ * @typedef {'paid' | 'pending' | 'cancelled' | 'failed' | 'unknown'} Outcome
+ * @typedef {{outcome: Outcome, order: Order | null, message: string}} Result
+ *
+ * The mini-program's `wx`, or something shaped like it.
+ * @typedef {{request: Function, login: Function, requestPayment: Function, getStorageSync: Function,
+ *   setStorageSync: Function}} Wx
+ *
+ * What outlives the mini-program. `begun`: payments whose end was not seen, the newest first.
+ * @typedef {{token: string, draft: {wanted: string, key: string} | null, begun: string[]}} Kept
+ */
+
+const STORAGE_KEY = 'pay'
 const REQUEST_TIMEOUT = 15 * 1000
-const AGAIN_AFTER = [500, 1500] // ms before each repeat of a request whose answer was lost
+const AGAIN_AFTER = [500, 1500, 3000] // ms before each repeat of a request; longer if the server asks for it
+const LONGEST_WAIT = 10 * 1000 // who must wait longer is told so
 const SETTLE_AFTER = [0, 700, 1500, 3000] // ms before each question "is it paid?" once WeChat's client said ok
-const WATCH_EVERY = [5000, 5000, 10000, 20000] // ms between questions while no callback comes; the last one repeats
-const WATCH_MOST = 120
+const WATCH_AFTER = [5000, 5000, 10000].concat(Array(12).fill(20000)) // the same, while it says nothing
+const MOST_BEGUN = 10
 
 const TEXTS = {
   en: {
     paid: 'Paid.',
-    cancelled: 'Payment cancelled. The order can still be paid.',
     pending: 'The payment is being confirmed. Look at the order again in a moment.',
-    unasked: 'The result is not known yet: the shop did not answer. Look at the order again in a moment.',
+    cancelled: 'Payment cancelled. The order can still be paid.',
     failed: 'Not paid: ',
     closed: 'The order is closed. If money was taken, it goes back to you.',
+    unknown: 'The result is not known yet: the shop did not answer. Look at the order again in a moment.',
     no_answer: 'No answer from the shop. Check the network and try again.',
     bad_answer: 'The shop gave an answer that cannot be read.',
     login_failed: 'WeChat login failed: ',
@@ -36,11 +63,11 @@ const TEXTS = {
   },
   zh: {
     paid: '支付成功。',
-    cancelled: '支付已取消，订单仍可继续支付。',
     pending: '支付结果确认中，请稍后查看订单。',
-    unasked: '暂时无法确认支付结果：商家没有响应，请稍后查看订单。',
+    cancelled: '支付已取消，订单仍可继续支付。',
     failed: '支付未完成：',
     closed: '订单已关闭。如已扣款，将原路退回。',
+    unknown: '暂时无法确认支付结果：商家没有响应，请稍后查看订单。',
     no_answer: '商家没有响应，请检查网络后重试。',
     bad_answer: '商家的响应无法识别。',
     login_failed: '微信登录失败：',
@@ -50,84 +77,95 @@ const TEXTS = {
 
 /** What went wrong: `code` for programs, `message` for people, `status` 0 if no answer came, `requestId` for support. */
 class ShopError extends Error {
-  constructor(code, message, status = 0, requestId = '') {
+  /**
+   * @param {string} code
+   * @param {string} message
+   * @param {{status?: number, requestId?: string, retryAfter?: number}} [answer]
+   */
+  constructor(code, message, { status = 0, requestId = '', retryAfter = 0 } = {}) {
     super(message)
     this.name = 'ShopError'
     this.code = code
     this.status = status
     this.requestId = requestId
+    this.retryAfter = retryAfter // ms
   }
 
-  /** True if the server may or may not have done the work: safe to repeat only what is idempotent. */
-  get lost() {
-    return this.status === 0 ? this.code === 'no_answer' : this.status >= 502 && this.status <= 504
+  /** True if the same request may do better in a moment: no answer, too many requests, busy or starting. */
+  get temporary() {
+    if (this.status === 502 || this.status === 504) return this.code === 'bad_answer' // a proxy's page, not the shop's
+    return this.code === 'no_answer' || this.status === 429 || this.status === 503
   }
 }
 
 /**
  * @param {object} options
- * @param {object} options.wx       the mini-program's `wx`, or something shaped like it
+ * @param {Wx} options.wx
  * @param {string} options.baseUrl  the server, without a slash at the end
- * @param {function(): number} [options.now]  milliseconds since 1970
- * @param {function(number): Promise} [options.wait]  resolves after so many milliseconds
- * @param {function(): string} [options.language]  'zh' or 'en', for messages
+ * @param {(milliseconds: number) => Promise<any>} [options.wait]
+ * @param {() => string} [options.language]  'zh' or 'en', for messages
  */
-function createShop({ wx, baseUrl, now = Date.now, wait = sleep, language = () => 'zh' }) {
+function createShop({ wx, baseUrl, wait = sleep, language = () => 'zh' }) {
   const text = name => TEXTS[language() === 'en' ? 'en' : 'zh'][name]
-  let session = readSession(wx)
+  const kept = recall(wx)
   let loggingIn = null
-  let paying = false
+  let paying = null // {orderNo, result}
+
+  /** Storage can be full or forbidden: then it is kept for as long as the mini-program runs. */
+  function keep(changes) {
+    Object.assign(kept, changes)
+    quietly(() => wx.setStorageSync(STORAGE_KEY, kept))
+  }
 
   // --- one request -------------------------------------------------------------------------------------------
 
-  function send(method, path, { data, token: bearer, header } = {}) {
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @param {{data?: object, token?: string, header?: object}} [options]
+   * @returns {Promise<any>}  the answer's JSON
+   */
+  function send(method, path, { data, token = '', header } = {}) {
+    const bearer = token ? { Authorization: `Bearer ${token}` } : {}
+    const common = { 'Content-Type': 'application/json', 'Accept-Language': language() }
     return new Promise((resolve, reject) => {
       wx.request({
         url: baseUrl + path,
         method,
         data,
         timeout: REQUEST_TIMEOUT,
-        header: Object.assign(
-          { 'Content-Type': 'application/json', 'Accept-Language': language() },
-          bearer ? { Authorization: `Bearer ${bearer}` } : {},
-          header
-        ),
-        success: answer => settleAnswer(answer, resolve, reject),
+        header: Object.assign(common, bearer, header),
+        success: answer => (isGood(answer) ? resolve(answer.data) : reject(refusal(answer))),
         fail: () => reject(new ShopError('no_answer', text('no_answer')))
       })
     })
   }
 
-  function settleAnswer({ statusCode, data }, resolve, reject) {
-    const readable = data !== null && typeof data === 'object'
-    if (statusCode >= 200 && statusCode < 300 && readable) return resolve(data)
-    const error = (readable && data.error) || {}
-    reject(new ShopError(error.code || 'bad_answer', error.message || text('bad_answer'), statusCode, error.request_id))
+  function refusal({ statusCode, data, header }) {
+    const error = (isReadable(data) && data.error) || {}
+    const answer = { status: statusCode, requestId: error.request_id, retryAfter: retryAfter(header) }
+    return new ShopError(error.code || 'bad_answer', error.message || text('bad_answer'), answer)
   }
 
-  /** For what may be repeated without doing it twice: the same work again while answers get lost. */
+  /** For what may be repeated without doing it twice, which is everything here. */
   async function again(work) {
-    for (const delay of AGAIN_AFTER) {
+    for (const pause of AGAIN_AFTER) {
       try {
         return await work()
       } catch (error) {
-        if (!error.lost) throw error
+        if (!error.temporary || error.retryAfter > LONGEST_WAIT) throw error
+        await wait(Math.max(pause, error.retryAfter))
       }
-      await wait(delay)
     }
     return work()
   }
 
   // --- who asks ----------------------------------------------------------------------------------------------
 
-  /** The token; a new one if there is none that lasts. Any number of callers at once share one wx.login. */
+  /** The token; when it has ended, the server says. Any number of callers at once share one wx.login. */
   async function token() {
-    if (session && session.expiresAt - RENEW_BEFORE > now()) return session.token
-    if (!loggingIn) {
-      loggingIn = logInOnce().finally(() => {
-        loggingIn = null
-      })
-    }
+    if (kept.token) return kept.token
+    loggingIn = loggingIn || logInOnce().finally(() => (loggingIn = null))
     return loggingIn
   }
 
@@ -136,16 +174,15 @@ function createShop({ wx, baseUrl, now = Date.now, wait = sleep, language = () =
     const code = await new Promise((resolve, reject) => {
       wx.login({
         success: result => resolve(result.code),
-        fail: result => reject(new ShopError('login_failed', text('login_failed') + reasonOf(result.errMsg)))
+        fail: ({ errMsg }) => reject(new ShopError('login_failed', text('login_failed') + reasonOf(errMsg)))
       })
     })
     const ticket = await send('POST', '/api/login', { data: { code } })
-    session = { token: ticket.token, expiresAt: now() + ticket.expires_in * 1000 }
-    quietly(() => wx.setStorageSync(SESSION_KEY, session))
-    return session.token
+    keep({ token: ticket.token })
+    return ticket.token
   }
 
-  /** A request with a token; if the server does not take it (any more), once more with a new one. */
+  /** A request with a token; if the server does not take it any more, once more with a new one. */
   async function call(method, path, options = {}) {
     const used = await token()
     try {
@@ -153,73 +190,99 @@ function createShop({ wx, baseUrl, now = Date.now, wait = sleep, language = () =
     } catch (error) {
       if (error.status !== 401) throw error
     }
-    forget(used)
+    if (kept.token === used) keep({ token: '' }) // else a neighbour has renewed it in the meantime
     return send(method, path, Object.assign({ token: await token() }, options))
   }
 
-  /** Only if it is still the one in use: a neighbour may have renewed it in the meantime. */
-  function forget(used) {
-    if (!session || session.token !== used) return
-    session = null
-    quietly(() => wx.removeStorageSync(SESSION_KEY))
-  }
-
-  /** Logs in unless that is done already. Not needed before the other calls: they do it themselves. */
+  /**
+   * Logs in unless that is done already. Not needed before the other calls: they do it themselves.
+   * @returns {Promise<void>}
+   */
   const login = () => again(token).then(() => undefined)
 
   // --- the catalogue and orders ------------------------------------------------------------------------------
 
   const path = (orderNo, verb = '') => `/api/orders/${encodeURIComponent(orderNo)}${verb}`
 
-  /** `[{id, title, price_fen, ...}]`; needs no login. */
+  /**
+   * Needs no login.
+   * @returns {Promise<Product[]>}
+   */
   const products = () => again(() => send('GET', '/api/products')).then(answer => answer.products)
 
   /**
-   * `items`: `[{product_id, quantity}]`. The key makes the order one order, however often the request is repeated
-   * because its answer got lost. The server prices it.
+   * Makes an order; the server prices it. Safe to call again after an error: if an earlier call had made the order and
+   * its answer was lost, even together with the mini-program, that order comes back.
+   * @param {Line[]} items
+   * @returns {Promise<Order>}
    */
-  function createOrder(items) {
-    const options = { data: { items }, header: { 'Idempotency-Key': freshKey(now()) } }
-    return again(() => call('POST', '/api/orders', options))
+  async function createOrder(items) {
+    const order = await place(items)
+    return order.status === 'pending' ? order : place(items) // that one is history: the user wants another
   }
 
-  const order = orderNo => again(() => call('GET', path(orderNo)))
+  /** The key that makes it one order is kept until the answer is here. */
+  async function place(items) {
+    const wanted = JSON.stringify(items)
+    if (!kept.draft || kept.draft.wanted !== wanted) keep({ draft: { wanted, key: freshKey() } })
+    const options = { data: { items }, header: { 'Idempotency-Key': kept.draft.key } }
+    const order = await again(() => call('POST', '/api/orders', options))
+    keep({ draft: null })
+    return order
+  }
+
+  /**
+   * What the server knows; it asks nobody.
+   * @param {string} orderNo
+   * @returns {Promise<Order>}
+   */
+  const order = orderNo => again(() => call('GET', path(orderNo))).then(noted)
+
+  /**
+   * The user's newest orders.
+   * @returns {Promise<Order[]>}
+   */
   const orders = () => again(() => call('GET', '/api/orders')).then(answer => answer.orders)
 
-  /** The server asks WeChat now; the order as it then is. `order` only reads what is known. */
-  const sync = orderNo => again(() => call('POST', path(orderNo, '/sync'), { data: {} }))
+  /**
+   * The server asks WeChat now; the order as it then is.
+   * @param {string} orderNo
+   * @returns {Promise<Order>}
+   */
+  const sync = orderNo => again(() => ask(orderNo))
+  const ask = orderNo => call('POST', path(orderNo, '/sync'), { data: {} }).then(noted)
 
-  /** The user's own cancel. Resolves to the order, which stays `pending` until WeChat has confirmed. */
-  const close = orderNo => again(() => call('POST', path(orderNo, '/close'), { data: {} }))
+  /**
+   * The user's own cancel. The order stays `pending` until WeChat has confirmed.
+   * @param {string} orderNo
+   * @returns {Promise<Order>}
+   */
+  const close = orderNo => again(() => call('POST', path(orderNo, '/close'), { data: {} })).then(noted)
 
   // --- paying ------------------------------------------------------------------------------------------------
 
   /**
-   * Pays an order: `{outcome: 'paid' | 'pending' | 'cancelled' | 'failed', order, message}`. `order` is what the server
-   * said last, or null if it could not be asked. Throws ShopError if the server refuses to begin (closed, expired, ...).
+   * Opens WeChat's sheet for an order and says what came of it. For two hours it may be called again after a cancel.
+   * A second tap meanwhile gets the same answer; another order must wait (`payment_in_progress`).
+   * @param {string} orderNo
+   * @returns {Promise<Result>}  rejects with ShopError if the server does not let it begin (closed, expired, ...)
    */
   async function pay(orderNo) {
-    // WeChat's client shows one sheet at a time; a second tap must not open another.
-    if (paying) throw new ShopError('payment_in_progress', text('payment_in_progress'))
-    paying = true
-    try {
-      return await payOnce(orderNo)
-    } finally {
-      paying = false
-    }
+    if (paying && paying.orderNo !== orderNo) throw new ShopError('payment_in_progress', text('payment_in_progress'))
+    paying = paying || { orderNo, result: payOnce(orderNo).finally(() => (paying = null)) }
+    return paying.result
   }
 
   async function payOnce(orderNo) {
+    keep({ begun: [orderNo].concat(without(orderNo)).slice(0, MOST_BEGUN) })
     let parameters
     try {
       parameters = await again(() => call('POST', path(orderNo, '/pay'), { data: {} }))
     } catch (error) {
       if (error.code !== 'order_paid') throw error
-      return settle(orderNo, 'ok') // paid on another device, or before the app was killed
+      return settle(orderNo, 'ok') // paid on another device, or before the mini-program was killed
     }
-    const sheet = openSheet(parameters)
-    const answer = await Promise.race([sheet, watch(orderNo, sheet)])
-    return typeof answer === 'string' ? settle(orderNo, answer) : answer
+    return watch(orderNo, openSheet(parameters))
   }
 
   /**
@@ -237,43 +300,68 @@ function createShop({ wx, baseUrl, now = Date.now, wait = sleep, language = () =
     })
   }
 
-  /** While the sheet says nothing (its callback can get lost), ask the server now and then. */
+  /** The sheet can stay open for long, and its callback can get lost: meanwhile the server is asked now and then. */
   async function watch(orderNo, sheet) {
-    let answered = false
-    sheet.then(() => {
-      answered = true
-    })
-    for (let turn = 0; turn < WATCH_MOST; turn++) {
-      await wait(WATCH_EVERY[Math.min(turn, WATCH_EVERY.length - 1)])
-      if (answered) return sheet
-      const known = await sync(orderNo).catch(() => null)
-      if (known && known.status !== 'pending' && !answered) return verdict(known, 'ok')
+    let known = null
+    for (const pause of WATCH_AFTER) {
+      const said = await Promise.race([sheet, wait(pause)])
+      if (said) return settle(orderNo, said)
+      known = await ask(orderNo).catch(() => known)
+      if (known && known.status !== 'pending') break
     }
-    return verdict(null, 'ok')
+    return verdict(known, 'ok')
   }
 
-  /** What really happened, whatever the client's callback said. */
+  /** What really happened, whatever the sheet said. */
   async function settle(orderNo, said) {
     let known = null
-    for (const delay of said === 'ok' ? SETTLE_AFTER : [0]) {
-      if (delay) await wait(delay)
-      known = (await sync(orderNo).catch(() => null)) || known
-      if (known && known.status !== 'pending') break
+    for (const pause of said === 'ok' ? SETTLE_AFTER : [0]) {
+      await wait(pause)
+      const answer = await sync(orderNo).catch(() => null)
+      known = answer || known
+      if (!answer || answer.status !== 'pending') break
     }
     return verdict(known, said)
   }
 
+  /** @returns {Result} */
   function verdict(known, said) {
-    if (!known) return { outcome: 'pending', order: null, message: text('unasked') }
-    const status = known.status
-    if (status === 'closed') return { outcome: 'failed', order: known, message: text('closed') }
-    if (status !== 'pending') return { outcome: 'paid', order: known, message: text('paid') }
-    if (said === 'ok') return { outcome: 'pending', order: known, message: text('pending') }
-    if (said === 'cancel') return { outcome: 'cancelled', order: known, message: text('cancelled') }
-    return { outcome: 'failed', order: known, message: text('failed') + said }
+    const result = (outcome, message = text(outcome)) => ({ outcome, order: known, message })
+    if (!known) return result('unknown')
+    if (known.status === 'closed') return result('failed', text('closed'))
+    if (known.status !== 'pending') return result('paid')
+    if (said === 'ok') return result('pending')
+    return said === 'cancel' ? result('cancelled') : result('failed', text('failed') + said)
   }
 
-  return { login, products, createOrder, order, orders, sync, pay, close }
+  // --- payments whose end was not seen -----------------------------------------------------------------------
+
+  /**
+   * For onShow. Asks about every payment that was begun on this phone and not seen to its end, because the callback was
+   * lost, the mini-program was killed, or the user cancelled: those orders as they now are. One that is not `pending`
+   * is told once; one that the server could not be asked about is asked about the next time.
+   * @returns {Promise<Order[]>}
+   */
+  async function resume() {
+    const open = kept.begun.filter(orderNo => !paying || paying.orderNo !== orderNo)
+    const answers = await Promise.all(open.map(orderNo => sync(orderNo).catch(error => lost(orderNo, error))))
+    return answers.filter(Boolean)
+  }
+
+  function lost(orderNo, error) {
+    if (error.status === 404) keep({ begun: without(orderNo) }) // somebody else is logged in now
+    return null
+  }
+
+  /** Every answer about an order passes here. */
+  function noted(answer) {
+    if (answer.status !== 'pending') keep({ begun: without(answer.order_no) })
+    return answer
+  }
+
+  const without = orderNo => kept.begun.filter(other => other !== orderNo)
+
+  return { login, products, createOrder, order, orders, sync, close, pay, resume }
 }
 
 /** 'requestPayment:fail cancel' -> 'cancel', 'requestPayment:ok' -> 'ok', 'login:fail (no network)' -> '(no network)'. */
@@ -281,18 +369,27 @@ function reasonOf(errMsg) {
   return String(errMsg || '').replace(/^\w+:(fail)?/, '').trim() || 'fail'
 }
 
+const isReadable = data => data !== null && typeof data === 'object'
+const isGood = ({ statusCode, data }) => statusCode >= 200 && statusCode < 300 && isReadable(data)
+
+/** The server's wish, in ms; phones differ in how they spell a header's name. */
+function retryAfter(header) {
+  const name = Object.keys(header || {}).find(one => one.toLowerCase() === 'retry-after')
+  return name ? Number(header[name]) * 1000 || 0 : 0
+}
+
 /** It must differ from this user's other keys, and need not be secret: time and chance are enough. */
-function freshKey(at) {
+function freshKey() {
   const chance = () => Math.random().toString(36).slice(2, 12)
-  return `${at.toString(36)}-${chance()}${chance()}`
+  return `${Date.now().toString(36)}-${chance()}${chance()}`
 }
 
-function readSession(wx) {
-  const kept = quietly(() => wx.getStorageSync(SESSION_KEY))
-  return kept && typeof kept.token === 'string' && typeof kept.expiresAt === 'number' ? kept : null
+/** @returns {Kept} */
+function recall(wx) {
+  const kept = quietly(() => wx.getStorageSync(STORAGE_KEY))
+  return Object.assign({ token: '', draft: null, begun: [] }, isReadable(kept) ? kept : {})
 }
 
-/** Storage only spares a login: a full or forbidden one is no reason to fail. */
 function quietly(work) {
   try {
     return work()

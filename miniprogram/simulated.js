@@ -1,8 +1,10 @@
 /**
  * `wx` with login and payment taken from the local simulator, for the developer tools and a test appid.
- * Everything else is the real thing. A released mini-program must not contain this file.
+ * Everything else is the real thing. It does nothing once `simulatorUrl` in config.js is empty.
  */
 'use strict'
+
+const OPENID = 'simulated.openid'
 
 function simulated(wx, simulatorUrl) {
   const post = (path, data, success, fail) =>
@@ -12,12 +14,11 @@ function simulated(wx, simulatorUrl) {
     request: options => wx.request(options),
     getStorageSync: key => wx.getStorageSync(key),
     setStorageSync: (key, value) => wx.setStorageSync(key, value),
-    removeStorageSync: key => wx.removeStorageSync(key),
 
     /** Without an openid the simulator would make somebody new every time: this device keeps being one person. */
     login({ success, fail }) {
-      const openid = wx.getStorageSync('simulated.openid') || `o-devtools-${Math.random().toString(36).slice(2, 12)}`
-      wx.setStorageSync('simulated.openid', openid)
+      const openid = wx.getStorageSync(OPENID) || `o-devtools-${Math.random().toString(36).slice(2, 12)}`
+      wx.setStorageSync(OPENID, openid)
       post('/_sim/login', { openid }, ({ code }) => success({ code, errMsg: 'login:ok' }), fail)
     },
 

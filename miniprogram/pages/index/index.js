@@ -2,18 +2,19 @@ const { baseUrl } = require('../../config')
 const app = getApp()
 
 Page({
-  data: { baseUrl, products: [], quantities: {}, total: 0, message: '' },
+  data: { baseUrl, begun: [], products: [], quantities: {}, total: 0, busy: false, message: '' },
 
   onLoad() {
-    this.load()
+    return this.load()
   },
 
-  async load() {
-    try {
-      this.setData({ products: await app.shop.products(), message: '' })
-    } catch (error) {
-      this.setData({ message: error.message })
-    }
+  /** At every start, and when the mini-program comes back to the front: payments whose end was not seen. */
+  async onShow() {
+    this.setData({ begun: await app.shop.resume() })
+  },
+
+  load() {
+    return this.attempt(async () => this.setData({ products: await app.shop.products() }))
   },
 
   /** The total is for the eye; the server counts for itself. */
@@ -24,17 +25,20 @@ Page({
     this.setData({ quantities, total })
   },
 
-  async checkout() {
-    if (this.busy) return
-    this.busy = true
+  checkout() {
     const chosen = Object.entries(this.data.quantities).filter(([, quantity]) => quantity > 0)
-    try {
+    return this.attempt(async () => {
       const order = await app.shop.createOrder(chosen.map(([product_id, quantity]) => ({ product_id, quantity })))
-      this.setData({ quantities: {}, total: 0, message: '' })
+      this.setData({ quantities: {}, total: 0 })
       wx.navigateTo({ url: `/pages/order/order?no=${order.order_no}` })
-    } catch (error) {
-      this.setData({ message: error.message })
-    }
-    this.busy = false
+    })
+  },
+
+  /** One tap at a time; what goes wrong is said in words. */
+  async attempt(work) {
+    if (this.data.busy) return
+    this.setData({ busy: true, message: '' })
+    await work().catch(error => this.setData({ message: error.message }))
+    this.setData({ busy: false })
   }
 })

@@ -1,39 +1,31 @@
 const app = getApp()
 
-const STATUS = { pending: '待支付', paid: '已支付', closed: '已关闭', partially_refunded: '部分退款', refunded: '已退款' }
-
 Page({
-  data: { order: null, status: '', message: '' },
+  data: { order: null, paying: false, message: '' },
 
   onLoad({ no }) {
     this.no = no
   },
 
-  /** Also when the mini-program comes back to the front: the callback of a payment may have been lost. */
+  /** The server asks WeChat: the callback of a payment may have been lost while this page was away. */
   onShow() {
-    return this.attempt(async () => this.show(await app.shop.order(this.no)))
+    return this.attempt(async () => this.setData({ order: await app.shop.sync(this.no) }))
   },
 
-  pay() {
-    return this.attempt(async () => {
+  async pay() {
+    this.setData({ paying: true, message: '' })
+    await this.attempt(async () => {
       const { order, message } = await app.shop.pay(this.no)
-      this.show(order || this.data.order, message)
+      this.setData({ order: order || this.data.order, message })
     })
+    this.setData({ paying: false })
   },
 
   close() {
-    return this.attempt(async () => this.show(await app.shop.close(this.no)))
+    return this.attempt(async () => this.setData({ order: await app.shop.close(this.no), message: '' }))
   },
 
-  show(order, message = '') {
-    this.setData({ order, status: STATUS[order.status], message })
-  },
-
-  async attempt(work) {
-    try {
-      await work()
-    } catch (error) {
-      this.setData({ message: error.message })
-    }
+  attempt(work) {
+    return work().catch(error => this.setData({ message: error.message }))
   }
 })
