@@ -37,7 +37,7 @@ async function cameTo(result, outcome, status, payments) {
 it('is paid when the server says so', async () => {
   const result = await shop.pay(no)
   await cameTo(result, 'paid', 'paid', 1)
-  assert.equal(result.message, 'Paid.')
+  assert.deepEqual([result.message, phone.count(SYNC)], ['Paid.', 1])
   assert.deepEqual(Object.keys(phone.sheets[0]).sort(), ['nonceStr', 'package', 'paySign', 'signType', 'timeStamp'])
   assert.deepEqual(await shop.resume(), [])
 })
@@ -62,6 +62,7 @@ for (const errMsg of [CANCEL, 'requestPayment:cancel']) {
   it(`is cancelled on ${errMsg}, offered again, and paid with the same prepay_id`, async () => {
     phone.atSheet = says(errMsg)
     await cameTo(await shop.pay(no), 'cancelled', 'pending', 0)
+    assert.equal(phone.count(SYNC), 1)
     await cameTo(await shop.pay(no), 'cancelled', 'pending', 0)
     assert.deepEqual((await shop.resume()).map(order => [order.order_no, order.status]), [[no, 'pending']])
     phone.atSheet = parameters => simulator.pay(parameters)
@@ -111,6 +112,13 @@ it('has failed when wx.requestPayment throws', async () => {
 
 it('finds out by itself when the callback never comes', async () => {
   phone.atSheet = pays('')
+  await cameTo(await shop.pay(no), 'paid', 'paid', 1)
+  assert.equal(phone.count(SYNC), 1)
+})
+
+it('goes on waiting for the callback when the server cannot be asked meanwhile', async () => {
+  phone.atSheet = pays('')
+  phone.fate = (line, times) => line === SYNC && times === 1 && 'cut'
   await cameTo(await shop.pay(no), 'paid', 'paid', 1)
 })
 
