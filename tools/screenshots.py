@@ -1,6 +1,7 @@
 """Takes the pictures of ``docs/images`` from the running program: ``make screenshots``.
 
-Starts the real simulator and the real server on a database of its own, and uses the page as the browser tests do.
+Starts the real simulator and the real server on a database of its own, and uses the pages as the browser tests do. One
+more picture is one more line of ``PICTURES``: its name, what is done before it is taken, and how it is looked at.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, expect, sync_playwright
 
@@ -24,7 +26,20 @@ LARGEST = 250_000  # bytes
 WIDE = {"width": 1280, "height": 880}
 STILL = 700  # ms until nothing moves any more
 
-Scene = Callable[[ShopPage], None]
+Look = dict[str, Any]
+Scene = Callable[[Browser, Server, Look], ShopPage]  # opens a page and leads it to what is to be seen
+
+
+def demo(act: Callable[[ShopPage], None]) -> Scene:
+    """The demo page, after this was done there."""
+
+    def scene(browser: Browser, server: Server, look: Look) -> ShopPage:
+        shop = ShopPage(browser, server.url, **look)
+        expect(shop.at("product-latte")).to_be_visible()
+        act(shop)
+        return shop
+
+    return scene
 
 
 def basket(shop: ShopPage) -> None:
@@ -45,25 +60,23 @@ def paid(shop: ShopPage) -> None:
     shop.pay()
 
 
-PICTURES: list[tuple[str, Scene, dict[str, object]]] = [
-    ("shop", basket, WIDE),
-    ("shop-zh", basket, WIDE | {"locale": "zh-CN"}),
-    ("cashier", cashier, WIDE),
-    ("paid", paid, WIDE),
-    ("paid-zh", paid, WIDE | {"locale": "zh-CN"}),
-    ("paid-dark", paid, WIDE | {"dark": True}),
+PICTURES: list[tuple[str, Scene, Look]] = [
+    ("shop", demo(basket), WIDE),
+    ("shop-zh", demo(basket), WIDE | {"locale": "zh-CN"}),
+    ("cashier", demo(cashier), WIDE),
+    ("paid", demo(paid), WIDE),
+    ("paid-zh", demo(paid), WIDE | {"locale": "zh-CN"}),
+    ("paid-dark", demo(paid), WIDE | {"dark": True}),
 ]
 
 
-def take(browser: Browser, server: Server, name: str, scene: Scene, look: dict[str, object]) -> Path:
-    shop = ShopPage(browser, server.url, **look)
-    expect(shop.at("product-latte")).to_be_visible()
-    shop.evaluate("document.body.style.background = 'var(--page)'")  # a flat ground makes small files
-    scene(shop)
-    shop.page.wait_for_timeout(STILL)
+def take(browser: Browser, server: Server, name: str, scene: Scene, look: Look) -> Path:
+    shown = scene(browser, server, look)
+    shown.evaluate("document.body.style.background = 'var(--page)'")  # a flat ground makes small files
+    shown.page.wait_for_timeout(STILL)
     path = IMAGES / f"{name}.png"
-    shop.page.screenshot(path=path, animations="disabled")
-    shop.close()
+    shown.page.screenshot(path=path, animations="disabled")
+    shown.close()
     return path
 
 

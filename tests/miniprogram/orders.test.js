@@ -119,3 +119,11 @@ it('does not take a page of some proxy for an answer', async () => {
   const { shop: caught } = newcomer(phone.home, { wx: { ...phone.wx, request: page } })
   await assert.rejects(caught.products(), { code: 'bad_answer', status: 200 })
 })
+
+it("comes again after a proxy's own page", async () => {
+  let pages = 0
+  const page = { statusCode: 502, data: '<html>bad gateway</html>', header: {} }
+  const request = options => (pages++ < 2 ? options.success(page) : phone.wx.request(options))
+  const { shop: behind } = newcomer(phone.home, { wx: { ...phone.wx, request } })
+  assert.ok((await behind.products()).length > 0)
+})

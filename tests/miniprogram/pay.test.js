@@ -206,6 +206,13 @@ it('throws the refusal for an order that is closed, and is free for the next', a
   await cameTo(await shop.pay(no), 'paid', 'paid', 1)
 })
 
+it('does not come again when WeChat will not have the order: the shop must look at it', async () => {
+  await simulator.plan([{ op: 'v3.prepay', fault: 'error', status: 403, code: 'NO_AUTH' }])
+  await assert.rejects(shop.pay(no), { code: 'gateway_refused', status: 502 })
+  await simulator.clear()
+  assert.equal(phone.count(PAY), 1)
+})
+
 it('forgets a payment of somebody else who was logged in here before', async () => {
   phone.atSheet = says(CANCEL)
   await shop.pay(no)

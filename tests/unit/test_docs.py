@@ -56,6 +56,13 @@ def test_links_lead_somewhere(page: str) -> None:
             assert (ROOT / page).parent.joinpath(target).exists(), target
 
 
+def test_every_picture_is_shown_and_taken_by_the_script() -> None:
+    pictures = {path.name for path in ROOT.glob("docs/images/*.png")}
+    shown = set(re.findall(r"images/([a-z-]+\.png)", "".join(read(page) for page in PAGES)))
+    taken = re.findall(r'^    \("([a-z-]+)", ', read("tools/screenshots.py"), re.MULTILINE)
+    assert pictures == shown == {f"{name}.png" for name in taken}
+
+
 def test_every_refusal_that_is_raised_has_words() -> None:
     raised = set()
     for path in [*ROOT.glob("services/*.py"), *ROOT.glob("handlers/*.py")]:
