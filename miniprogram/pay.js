@@ -40,7 +40,7 @@
  * @typedef {{token: string, draft: {wanted: string, key: string} | null, begun: string[]}} Kept
  */
 
-const STORAGE_KEY = 'pay'
+const STORAGE_KEY = 'pay.session'
 const REQUEST_TIMEOUT = 15 * 1000
 const AGAIN_AFTER = [500, 1500, 3000] // ms before each repeat of a request; longer if the server asks for it
 const LONGEST_WAIT = 10 * 1000 // who must wait longer is told so
