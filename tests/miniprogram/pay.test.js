@@ -85,6 +85,16 @@ it("has failed for WeChat's reason, which it tells; another card pays", async ()
   await cameTo(await shop.pay(no), 'paid', 'paid', 1)
 })
 
+it('is paid when WeChat says fail because another phone of the same user was faster', async () => {
+  phone.atSheet = async parameters => {
+    assert.equal((await newcomer(phone.home).shop.pay(no)).outcome, 'paid')
+    const errMsg = await simulator.pay(parameters)
+    assert.equal(errMsg, 'requestPayment:fail 该订单已支付')
+    return errMsg
+  }
+  await cameTo(await shop.pay(no), 'paid', 'paid', 1)
+})
+
 it('has failed when what was signed was changed on its way', async () => {
   phone.atSheet = parameters => simulator.pay({ ...parameters, nonceStr: 'another' })
   const result = await shop.pay(no)

@@ -73,7 +73,7 @@ class Phone {
     if (fate.startsWith('http')) url = fate + new URL(url).pathname
     const lost = () => (fate === 'hold' ? this.onHold() : fail({ errMsg: 'request:fail' }))
     const call = http.request(url, { method, headers: header, agent: false }, async answer => {
-      if (fate === 'lose' || fate === 'hold') return answer.destroy(lost())
+      if (fate === 'lose' || fate === 'hold') return lost(answer.destroy())
       success({ statusCode: answer.statusCode, data: parsed(await bodyOf(answer)), header: answer.headers })
     })
     call.on('error', lost)

@@ -4,7 +4,7 @@
 const { execFileSync } = require('node:child_process')
 
 const { SHOP_URL, STARTING_URL, SIMULATOR_URL, DATABASE, PYTHON } = process.env
-const STATEMENT = 'import sqlite3, sys; c = sqlite3.connect(sys.argv[1], 20); c.execute(*sys.argv[2:3], sys.argv[3:]); c.commit()'
+const EXECUTE = 'import sys, sqlite3 as s; c = s.connect(sys.argv[1], 60); c.execute(sys.argv[2], sys.argv[3:]); c.commit()'
 
 async function control(method, name, body) {
   const options = { method, headers: { 'Content-Type': 'application/json' }, body: body && JSON.stringify(body) }
@@ -31,7 +31,7 @@ const simulator = {
 /** Every session of this user ends now: nobody was heard of them since 1970. */
 function endSessions(openid) {
   const statement = 'UPDATE sessions SET seen_at = 0 WHERE user_id = (SELECT id FROM users WHERE openid = ?)'
-  execFileSync(PYTHON, ['-I', '-S', '-c', STATEMENT, DATABASE, statement, openid])
+  execFileSync(PYTHON, ['-I', '-S', '-c', EXECUTE, DATABASE, statement, openid])
 }
 
 module.exports = { SHOP_URL, STARTING_URL, SIMULATOR_URL, simulator, endSessions }

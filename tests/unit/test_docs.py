@@ -46,6 +46,17 @@ def test_every_make_target_of_the_readmes_exists() -> None:
             assert re.search(rf"^{target}:", makefile, re.MULTILINE) or target == "and", target
 
 
+@pytest.mark.parametrize("english", ["README.md", "docs/getting-started.md"])
+def test_both_languages_show_the_same_commands(english: str) -> None:
+    shown = [re.findall(r"```(.*?)```", re.sub("#.*|//.*", "", text), re.DOTALL) for text in both(english)]
+    assert shown[0] == shown[1]
+    assert len(shown[0]) > 3
+
+
+def both(english: str) -> tuple[str, str]:
+    return read(english), read(english.replace(".md", ".zh-CN.md"))
+
+
 PAGES = sorted(page.relative_to(ROOT).as_posix() for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 
 
