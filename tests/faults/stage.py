@@ -15,6 +15,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,7 @@ class Stage:
             await self.program.close()
         self.program, self._opened = None, ("", 0, "")
 
+    @lru_cache  # noqa: B019 - a stage lives as long as its process; reading settings takes 10 ms
     def _settings(self, api: str, minutes: int, late: str) -> Settings:
         return Settings(
             _env_file=None,
