@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * The shop's server, from a WeChat mini-program: log in, order, pay.
  *
