@@ -36,6 +36,7 @@ from services.console.approvals import Approvals
 from services.console.audit import Audit
 from services.console.flags import Flags
 from services.console.operators import Operators
+from services.console.passwords import Passwords
 from services.console.signin import SignIn
 from services.login import Login
 from services.notifications import Notifications
@@ -105,7 +106,7 @@ def build(
     refunds = Refunds(database, adapters, sold.notify_base, settings.late_payment, now, token)
     default = ADAPTER[settings.wechat_pay_api]
     bills = Bills(adapters, default, now)
-    phones = Vault(merchant.app_secret.get_secret_value(), PHONE)
+    phones, passwords = Vault(merchant.app_secret.get_secret_value(), PHONE), Passwords()
     services = Services(
         database=database,
         adapters=adapters,
@@ -122,8 +123,8 @@ def build(
         resolving=Resolving(database, adapters, now),
         watch=Watch(database, now),
         shipping=Shipping(database, carrier, AccessTokens(database, carrier, now), settings.shipping_within_hours, now),
-        operators=Operators(database, phones, now, token),
-        signin=SignIn(database, phones, now, token),
+        operators=Operators(database, phones, passwords, now, token),
+        signin=SignIn(database, phones, passwords, now, token),
         approvals=Approvals(database, refunds, settings.ops_refund_limit_fen, now),
         audit=Audit(database, now),
         flags=Flags(database),

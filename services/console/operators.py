@@ -13,7 +13,7 @@ from typing import Protocol
 from models import Operator, OperatorSession, SignInTries
 from models.database import Database
 from services.console import totp
-from services.console.passwords import hashed
+from services.console.passwords import Passwords
 from services.console.tries import subject_of
 from services.errors import Conflicting, Invalid, NotFound
 from services.orders import rfc3339
@@ -57,9 +57,10 @@ class Account:
 
 
 class Operators:
-    def __init__(self, database: Database, vault: Vault, now: Clock, token: Token) -> None:
+    def __init__(self, database: Database, vault: Vault, passwords: Passwords, now: Clock, token: Token) -> None:
         self._database = database
         self._vault = vault
+        self._passwords = passwords
         self._now = now
         self._token = token
 
@@ -102,7 +103,7 @@ class Operators:
         """Fresh credentials, once ``write`` has stored them."""
         password = base64.b32encode(self._token(10)).decode().lower()  # 80 bits, and readable over a telephone
         made = Credentials(name, password, totp.drawn(self._token(20)))
-        stored = await asyncio.to_thread(hashed, password, self._token(16))
+        stored = await asyncio.to_thread(self._passwords.hashed, password, self._token(16))
         await self._database.run(write, {"password": stored, "totp": self._vault.seal(made.secret, name)})
         return made
 

@@ -9,19 +9,23 @@ import base64
 import hashlib
 import hmac
 
-N, R, P = 2**15, 8, 3
 MOST_MEMORY = 2**26  # bytes
-NOBODYS = f"scrypt${N}${R}${P}${'A' * 22}==${'A' * 43}="  # takes the same work, and no password has it
 
 
-def hashed(password: str, salt: bytes) -> str:
-    """As it is stored: the parameters, the salt and the hash, so that the parameters may change."""
-    return f"scrypt${N}${R}${P}${_text(salt)}${_text(_derived(password, salt, N, R, P))}"
+class Passwords:
+    """A hash is kept with its parameters and salt, so that they may change. ``n``: a test's may be cheap."""
 
+    def __init__(self, n: int = 2**15, r: int = 8, p: int = 3) -> None:
+        self._work = (n, r, p)
+        self.nobodys = f"scrypt${n}${r}${p}${_text(bytes(16))}${_text(bytes(32))}"  # the same work, and none fits it
 
-def matches(password: str, stored: str) -> bool:
-    _, n, r, p, salt, hash_ = stored.split("$")
-    return hmac.compare_digest(_derived(password, _bytes(salt), int(n), int(r), int(p)), _bytes(hash_))
+    def hashed(self, password: str, salt: bytes) -> str:
+        n, r, p = self._work
+        return f"scrypt${n}${r}${p}${_text(salt)}${_text(_derived(password, salt, n, r, p))}"
+
+    def fits(self, password: str, stored: str) -> bool:
+        _, n, r, p, salt, hash_ = stored.split("$")
+        return hmac.compare_digest(_derived(password, _bytes(salt), int(n), int(r), int(p)), _bytes(hash_))
 
 
 def _derived(password: str, salt: bytes, n: int, r: int, p: int) -> bytes:

@@ -14,7 +14,7 @@ from models.database import Database
 from services.console import totp, tries
 from services.console.audit import Act, By, note
 from services.console.operators import ROLES, Vault
-from services.console.passwords import NOBODYS, matches
+from services.console.passwords import Passwords
 from services.errors import TooMany, TryLater, Unauthorized
 from services.ports import Clock, Token
 
@@ -50,13 +50,14 @@ class _Known:
     totp: str
 
 
-NOBODY = _Known(0, "", NOBODYS, "")  # for a name that nobody has, or whose operator is disabled
+NOBODY = _Known(0, "", "", "")  # for a name that nobody has, or whose operator is disabled
 
 
 class SignIn:
-    def __init__(self, database: Database, vault: Vault, now: Clock, token: Token) -> None:
+    def __init__(self, database: Database, vault: Vault, passwords: Passwords, now: Clock, token: Token) -> None:
         self._database = database
         self._vault = vault
+        self._passwords = passwords
         self._now = now
         self._token = token
         self._checking = asyncio.Semaphore(AT_ONCE)
@@ -67,7 +68,7 @@ class SignIn:
         if wait := await self._database.run(tries.take, name, by.address, int(self._now())):
             raise TooMany("sign_in_locked", minutes=str(wait // 60 + 1), seconds=str(wait))
         known = await self._database.read(_known, name)
-        right = await self._right(password, known.password)
+        right = await self._right(password, known.password or self._passwords.nobodys)
         step = self._step(known, code)
         token = PREFIX + base64.urlsafe_b64encode(self._token(32)).decode().rstrip("=")
         by = By(known.name, by.address, by.request_id)
@@ -95,7 +96,7 @@ class SignIn:
         self._asked += 1
         try:
             async with self._checking:
-                return await asyncio.to_thread(matches, password, stored)
+                return await asyncio.to_thread(self._passwords.fits, password, stored)
         finally:
             self._asked -= 1
 

@@ -1,0 +1,30 @@
+"""One server a module, with an operator of each role signed in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.console.people import Person, crowd
+from tests.fleet import Fleet
+from tests.harness import V3, Server, Simulator
+
+LIMIT_FEN = 1000
+
+
+@pytest.fixture(scope="module")
+def shop(shared_simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    folder = tmp_path_factory.mktemp("console")
+    with Fleet(folder, shared_simulator, f"sqlite:///{folder / 'pay.db'}") as fleet:
+        yield fleet
+
+
+@pytest.fixture(scope="module")
+def server(shop: Fleet) -> Server:
+    return shop.start(**V3.environ, OPS_REFUND_LIMIT_FEN=str(LIMIT_FEN), LOG_LEVEL="DEBUG")
+
+
+@pytest.fixture(scope="module")
+def people(server: Server) -> dict[str, Person]:
+    return crowd(server)

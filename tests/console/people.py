@@ -1,0 +1,101 @@
+"""Operators as they use the console: a password, a phone, forms that carry what their page gave them."""
+
+from __future__ import annotations
+
+import base64
+import re
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
+
+from tests.harness import NO_TLS, Server
+from tests.live import command
+
+ROLES = ("viewer", "operator", "approver", "admin")
+TOKEN = re.compile(r'name="_xsrf" value="([^"]+)"')
+
+
+@dataclass
+class Phone:
+    """Someone else's TOTP. Gives out each code once, as a careful person would wait for the next."""
+
+    secret: str
+    used: int = 0
+
+    def code(self) -> str:
+        self.used = max(self.used + 1, int(time.time()) // 30)  # which has half a minute to arrive
+        return self.at(self.used)
+
+    def at(self, step: int) -> str:
+        return TOTP(base64.b32decode(self.secret), 6, SHA1(), 30).generate(step * 30).decode()
+
+
+@dataclass
+class Person:
+    """``address``: what a trusted proxy says about where they sit."""
+
+    server: Server
+    name: str
+    password: str
+    phone: Phone
+    address: str = "10.1.1.1"
+    http: httpx.Client = field(init=False)
+
+    def __post_init__(self) -> None:
+        headers, lone = {"X-Real-Ip": self.address}, httpx.Limits(max_keepalive_connections=0)
+        self.http = httpx.Client(base_url=self.server.url, timeout=15, verify=NO_TLS, headers=headers, limits=lone)
+        self.server.tokens += [self.password, self.phone.secret]
+
+    @classmethod
+    def first(cls, server: Server, name: str = "alice") -> Person:
+        """An admin, made in the terminal and signed in."""
+        made = command(server.environ, "operator", "add", name, "admin")
+        assert made.returncode == 0, made.stderr
+        return cls.of(server, made.stdout).signed_in()
+
+    @classmethod
+    def of(cls, server: Server, said: str) -> Person:
+        """With the credentials that a command or a page shows."""
+        text = re.sub(r"<[^>]+>", " ", said)
+        found = re.search(r"(?i)\bname\s+(\S+)\s+password\s+([a-z2-7]{16})\s.*secret=([A-Z2-7]{32})", text, re.DOTALL)
+        assert found, text
+        return cls(server, found[1], found[2], Phone(found[3]))
+
+    def add(self, name: str, role: str) -> Person:
+        reply = self.post("/ops/operators", name=name, role=role)
+        assert reply.status_code == 200, reply.text
+        return Person.of(self.server, reply.text)
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        return self.http.get(path, headers=headers)
+
+    def token(self) -> str:
+        """What a form of a page carries."""
+        found = TOKEN.search(self.get("/ops/sign-in").text)
+        assert found
+        return found[1]
+
+    def post(self, path: str, *, token: str | None = None, headers: dict[str, str] | None = None, **fields: Any) -> Any:
+        given = {**fields, "_xsrf": self.token() if token is None else token}
+        return self.http.post(path, data=given, headers=headers)
+
+    def try_to_sign_in(self, **instead: str) -> httpx.Response:
+        fields = {"name": self.name, "password": self.password, **instead}
+        return self.post("/ops/sign-in", **{"code": self.phone.code() if "code" not in instead else "", **fields})
+
+    def signed_in(self) -> Person:
+        reply = self.try_to_sign_in()
+        assert reply.status_code == 303, reply.text
+        self.server.tokens.append(self.http.cookies["ops"])
+        return self
+
+
+def crowd(server: Server) -> dict[str, Person]:
+    """One of each role, signed in; and somebody who is nobody."""
+    nobody, admin = Person(server, "nobody", "nobodys-password", Phone("A" * 32)), Person.first(server)
+    others = {role: admin.add(f"{role}-1", role).signed_in() for role in ROLES[:-1]}
+    return {"nobody": nobody, **others, "admin": admin}

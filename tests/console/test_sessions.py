@@ -1,0 +1,269 @@
+"""Signing in, staying signed in and being locked out, hours of it by a clock of the test's own, on each database."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
+
+from adapters.vault import PHONE, Vault
+from models.database import Database
+from services.console import totp, tries
+from services.console.audit import Act, Audit, By
+from services.console.operators import Credentials, Operators
+from services.console.passwords import Passwords
+from services.console.signin import ABSOLUTE_SECONDS, IDLE_SECONDS, SignIn
+from services.errors import Conflicting, Refused
+from services.ports import system_token
+from tests.databases import MariaDb, Tables
+
+START = 1_800_000_000
+MINUTE = 60
+CHEAP = Passwords(n=2)
+HERE = By("", "10.2.2.2", "r")
+
+
+@dataclass
+class Console:
+    database: Database
+    tables: Tables
+    secret: str = "an AppSecret"
+    at: float = START
+    operators: Operators = field(init=False)
+    signin: SignIn = field(init=False)
+    audit: Audit = field(init=False)
+
+    def __post_init__(self) -> None:
+        vault = Vault(self.secret, PHONE)
+        self.operators = Operators(self.database, vault, CHEAP, self.now, system_token)
+        self.signin = SignIn(self.database, vault, CHEAP, self.now, system_token)
+        self.audit = Audit(self.database, self.now)
+
+    def now(self) -> float:
+        return self.at
+
+    def add(self, name: str, role: str = "viewer") -> Credentials:
+        return asyncio.run(self.operators.add(name, role))
+
+    def code(self, made: Credentials, off: int = 0) -> str:
+        return TOTP(base64.b32decode(made.secret), 6, SHA1(), 30).generate(int(self.at) + 30 * off).decode()
+
+    def sign_in(self, made: Credentials, *, code: str | None = None, password: str | None = None) -> str:
+        given = (password or made.password, self.code(made) if code is None else code)
+        return asyncio.run(self.signin.sign_in(made.name, *given, HERE))
+
+    def refused(self, call: Any) -> str:
+        with pytest.raises(Refused) as refusal:
+            asyncio.run(call) if asyncio.iscoroutine(call) else call()
+        return refusal.value.code
+
+    def whose(self, token: str) -> str:
+        try:
+            return asyncio.run(self.signin.signed(token)).name
+        except Refused as error:
+            return error.code
+
+
+@pytest.fixture(scope="module", params=["sqlite", "mariadb"])
+def console(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    url = f"sqlite:///{tmp_path_factory.mktemp('sessions') / 'pay.db'}"
+    if request.param == "mariadb":
+        mariadb: MariaDb = request.getfixturevalue("mariadb")
+        url = mariadb.create()
+    database = Database(url, threads=2)
+    database.migrate()
+    yield Console(database, Tables(url))
+    database.close()
+
+
+def test_a_session_ends_after_half_an_hour_of_silence(console: Console) -> None:
+    made = console.add("idle")
+    token = console.sign_in(made)
+    for _ in range(3):
+        console.at += IDLE_SECONDS - MINUTE
+        assert console.whose(token) == "idle"
+    console.at += IDLE_SECONDS + 1
+    assert console.whose(token) == "signed_out"
+
+
+def test_a_session_ends_after_half_a_day_however_busy(console: Console) -> None:
+    token, began = console.sign_in(console.add("busy")), console.at
+    while console.at + IDLE_SECONDS < began + ABSOLUTE_SECONDS:
+        console.at += IDLE_SECONDS
+        assert console.whose(token) == "busy"
+    console.at = began + ABSOLUTE_SECONDS + 1
+    assert console.whose(token) == "signed_out"
+
+
+def test_a_code_is_good_once_and_one_step_to_either_side(console: Console) -> None:
+    made = console.add("codes")
+    for off in (-2, 2):
+        assert console.refused(lambda off=off: console.sign_in(made, code=console.code(made, off))) == "sign_in_refused"
+    for off in (-1, 0, 1):
+        assert console.sign_in(made, code=console.code(made, off))
+        replayed = console.code(made, off)
+        assert console.refused(lambda code=replayed: console.sign_in(made, code=code)) == "sign_in_refused"
+    console.at += 30
+    assert console.refused(lambda: console.sign_in(made)) == "sign_in_refused"  # used half a minute ago, ahead of time
+    console.at += 30
+    assert console.sign_in(made)
+
+
+def test_signing_out_here_and_everywhere(console: Console) -> None:
+    made = console.add("leaver")
+    tokens = []
+    for _ in range(3):
+        tokens.append(console.sign_in(made))
+        console.at += 30
+    asyncio.run(console.signin.sign_out(tokens[0], HERE))
+    assert [console.whose(token) for token in tokens] == ["signed_out", "leaver", "leaver"]
+    asyncio.run(console.signin.sign_out(tokens[1], HERE, everywhere=True))
+    assert {console.whose(token) for token in tokens} == {"signed_out"}
+
+
+@pytest.mark.parametrize("what", ["disable", "reset", "promote"])
+def test_a_change_by_an_admin_ends_every_session(console: Console, what: str) -> None:
+    made = console.add(what)
+    token = console.sign_in(made)
+    calls = {
+        "disable": lambda: console.operators.disable(what, "an-admin"),
+        "reset": lambda: console.operators.reset(what),
+        "promote": lambda: console.operators.promote(what, "admin", "an-admin"),
+    }
+    asyncio.run(calls[what]())
+    assert console.whose(token) == "signed_out"
+    console.at += 30
+    if what == "promote":
+        assert console.sign_in(made)
+    else:
+        assert console.refused(lambda: console.sign_in(made)) == "sign_in_refused"
+
+
+def test_nobody_disables_or_promotes_themselves(console: Console) -> None:
+    console.add("myself", "admin")
+    assert console.refused(console.operators.disable("myself", "myself")) == "operator_yourself"
+    assert console.refused(console.operators.promote("myself", "viewer", "myself")) == "operator_yourself"
+
+
+def test_a_name_is_locked_longer_each_time_whether_or_not_it_exists(console: Console) -> None:
+    """The sixth try must wait, in the same words for both; the right password does not help until then."""
+    console.at += tries.FORGOTTEN_AFTER + 1
+    known = console.add("locked")
+    stranger = Credentials("a-stranger", known.password, known.secret)
+    for made in (known, stranger):
+        waits = [_wait(console, made) for _ in range(8)]
+        assert waits[:5] == [0, 0, 0, 0, 0]
+        assert waits[5:] == [60, 60, 60]  # refused without a look, and not counted
+        console.at += 61
+        assert [_wait(console, made), _wait(console, made)] == [0, 120]
+    console.at += 121
+    assert console.sign_in(known)
+    console.at += 30
+    assert [_wait(console, known) for _ in range(6)][4:] == [0, 60]  # it began anew
+    asyncio.run(console.operators.reset("locked"))
+    assert _wait(console, known) == 0
+
+
+def _wait(console: Console, made: Credentials) -> int:
+    """Seconds to wait after a wrong try; 0 if it was only refused. Another address each time."""
+    console.at += 0.001
+    by = By("", f"10.3.0.{console.at}", "r")
+    with pytest.raises(Refused) as refusal:
+        asyncio.run(console.signin.sign_in(made.name, "wrong", "000000", by))
+    return int(refusal.value.details.get("seconds", 0))
+
+
+def test_an_address_is_locked_after_twenty_names(console: Console) -> None:
+    waits = [console.database.run_here(tries.take, f"n{number}", "10.4.4.4", int(console.at)) for number in range(22)]
+    assert waits == [0] * 20 + [60, 60]
+    longest = [console.database.run_here(tries.take, "n", "10.4.4.4", int(console.at) + 3600 * n) for n in range(1, 9)]
+    assert longest == [0] * 8
+    locked = "SELECT locked_until - tried_at FROM sign_in_tries WHERE subject = 'address 10.4.4.4'"
+    assert console.tables.one(locked) == tries.LONGEST
+
+
+def test_after_appsecret_was_changed_nobody_signs_in_until_reset(console: Console, caplog: Any) -> None:
+    made = console.add("sealed")
+    other = Console(console.database, console.tables, "another AppSecret", console.at)
+    nothing = base64.b32encode(bytes(20)).decode()
+    for code in (console.code(made), console.code(Credentials("", "", nothing))):
+        assert other.refused(lambda code=code: other.sign_in(made, code=code)) == "sign_in_refused"
+    assert "run python cli.py operator reset sealed" in caplog.text
+    assert not asyncio.run(other.operators.one("sealed")).readable
+    assert other.sign_in(asyncio.run(other.operators.reset("sealed")))
+
+
+def test_neither_password_nor_secret_nor_token_is_in_the_tables(console: Console) -> None:
+    made = console.add("canary")
+    token = console.sign_in(made)
+    rows = str(console.tables.snapshot())
+    assert "canary" in rows
+    for secret in (made.password, made.secret, token, token.removeprefix("ops1_")):
+        assert secret not in rows
+    assert made.password not in repr(made)
+
+
+def test_a_failure_to_sign_in_is_in_the_log_without_what_was_typed(console: Console) -> None:
+    made = Credentials("hunter2-typed-here", "wrong", "A" * 32)
+    console.refused(lambda: console.sign_in(made))
+    line = asyncio.run(console.audit.page())[0]
+    assert (line.operator, line.action, line.outcome, line.address) == ("", "sign-in", "sign_in_refused", HERE.address)
+    assert "hunter2" not in str(console.tables.snapshot())
+
+
+def test_an_act_is_written_down_before_and_after(console: Console) -> None:
+    async def refuse() -> None:
+        raise Conflicting("order_paid")
+
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    for number, call, problem in ((1, refuse, Conflicting), (2, fail, ZeroDivisionError)):
+        with pytest.raises(problem):
+            asyncio.run(console.audit.witnessed(Act(By("me", "", ""), "test", f"T{number}", "words"), call))
+    lines = [(line.subject, line.outcome) for line in asyncio.run(console.audit.page())[:4]]
+    assert lines == [("T2", "internal_error"), ("T2", "begun"), ("T1", "order_paid"), ("T1", "begun")]
+
+
+def test_the_log_is_paged_by_key(console: Console) -> None:
+    for number in range(60):
+        asyncio.run(console.audit.refused(Act(By("me", "", ""), "test", str(number)), "x"))
+    first = asyncio.run(console.audit.page())
+    rest = asyncio.run(console.audit.page(first[-1].id))
+    assert [line.subject for line in [*first, *rest][:60]] == [str(number) for number in reversed(range(60))]
+
+
+def test_the_tables_refuse_what_must_not_be(console: Console) -> None:
+    """Whoever asked for a refund does not decide on it, whatever the code does."""
+    row = "INSERT INTO refund_requests (refund_no, order_no, amount_fen, reason, requester, state, note, created_at"
+    with pytest.raises(Exception, match=r"(?i)constraint"):
+        console.tables.rows(f"{row}, decided_by) VALUES ('r', 'o', 1, '', 'bob', 'APPROVED', '', 1, 'bob')")
+    with pytest.raises(Exception, match=r"(?i)constraint"):
+        console.tables.rows(f"{row}) VALUES ('r', 'o', 0, '', 'bob', 'OPEN', '', 1)")
+
+
+@pytest.mark.parametrize(
+    ("at", "code"), [(59, "287082"), (1111111109, "081804"), (1111111111, "050471"), (20000000000, "353130")]
+)
+def test_codes_are_those_of_rfc_6238(at: int, code: str) -> None:
+    secret = base64.b32encode(b"12345678901234567890").decode()
+    assert totp.code(secret, at // 30) == code
+    assert totp.step_of(secret, code, at) == at // 30
+    assert totp.step_of(secret, code, at + 90) == 0
+    assert totp.step_of(secret, "", at) == totp.step_of(secret, "٢٨٧٠٨٢", at) == 0
+
+
+def test_a_password_fits_its_own_hash_alone() -> None:
+    passwords = Passwords()
+    stored = passwords.hashed("correct horse", b"0123456789abcdef")
+    assert stored.startswith("scrypt$32768$8$3$")
+    assert CHEAP.fits("correct horse", stored)  # the hash says what it takes
+    assert not passwords.fits("correct horsf", stored)
+    assert passwords.nobodys.startswith("scrypt$32768$8$3$")
+    assert not passwords.fits("", passwords.nobodys)
