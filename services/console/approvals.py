@@ -84,7 +84,9 @@ class Approvals:
         row = await self._database.read(_open, request_id, name)
         wanted = Wanted(row.order_no, row.amount_fen, row.reason, row.refund_no, BY + row.requester)
         decide = partial(_decide, request_id, "APPROVED", name, note, int(self._now()))
-        refund, _ = await self._refunds.request(wanted, lambda _: decide())
+        refund, new = await self._refunds.request(wanted, lambda _: decide())
+        if not new and await self._database.read(_decider, request_id) != name:
+            raise Conflicting("approval_decided")  # by somebody else, a moment ago
         return refund
 
     async def decline(self, name: str, request_id: int, note: str) -> None:
@@ -151,6 +153,11 @@ def _decide(request_id: int, state: str, name: str, note: str, now: int) -> None
     row = _open(request_id, name)
     decided = RefundRequest.update(state=state, decided_by=name, note=note, decided_at=now)
     decided.where(RefundRequest.id == row.id).execute()
+
+
+def _decider(request_id: int) -> str | None:
+    name: str | None = RefundRequest.get_by_id(request_id).decided_by
+    return name
 
 
 def _newest() -> list[Request]:

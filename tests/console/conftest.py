@@ -1,4 +1,4 @@
-"""One server a module, with an operator of each role signed in."""
+"""One server for all, with an operator of each role signed in."""
 
 from __future__ import annotations
 
@@ -8,23 +8,32 @@ import pytest
 
 from tests.console.people import Person, crowd
 from tests.fleet import Fleet
-from tests.harness import V3, Server, Simulator
+from tests.harness import V3, Buyer, Server, Simulator
 
 LIMIT_FEN = 1000
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def shop(shared_simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     folder = tmp_path_factory.mktemp("console")
     with Fleet(folder, shared_simulator, f"sqlite:///{folder / 'pay.db'}") as fleet:
         yield fleet
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def server(shop: Fleet) -> Server:
     return shop.start(**V3.environ, OPS_REFUND_LIMIT_FEN=str(LIMIT_FEN), LOG_LEVEL="DEBUG")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def people(server: Server) -> dict[str, Person]:
     return crowd(server)
+
+
+def paid_order(server: Server, quantity: int = 1) -> str:
+    """Of ¥28 each."""
+    buyer = Buyer(server)
+    order_no = str(buyer.order("latte", quantity)["order_no"])
+    buyer.pay(order_no)
+    buyer.becomes(order_no, "paid")
+    return order_no

@@ -21,17 +21,17 @@ TOKEN = re.compile(r'name="_xsrf" value="([^"]+)"')
 
 @dataclass
 class Phone:
-    """Someone else's TOTP. Gives out each code once, as a careful person would wait for the next."""
+    """Someone else's TOTP. Does not show again what was used, as a careful person would wait for the next."""
 
     secret: str
     used: int = 0
 
-    def code(self) -> str:
-        self.used = max(self.used + 1, int(time.time()) // 30)  # which has half a minute to arrive
-        return self.at(self.used)
+    @property
+    def step(self) -> int:
+        return max(self.used + 1, int(time.time()) // 30)  # has half a minute to arrive
 
-    def at(self, step: int) -> str:
-        return TOTP(base64.b32decode(self.secret), 6, SHA1(), 30).generate(step * 30).decode()
+    def code(self) -> str:
+        return TOTP(base64.b32decode(self.secret), 6, SHA1(), 30).generate(self.step * 30).decode()
 
 
 @dataclass
@@ -79,13 +79,17 @@ class Person:
         assert found
         return found[1]
 
-    def post(self, path: str, *, token: str | None = None, headers: dict[str, str] | None = None, **fields: Any) -> Any:
+    def post(self, path: str, *, token: str | None = None, headers: Any = None, **fields: Any) -> httpx.Response:
         given = {**fields, "_xsrf": self.token() if token is None else token}
         return self.http.post(path, data=given, headers=headers)
 
     def try_to_sign_in(self, **instead: str) -> httpx.Response:
         fields = {"name": self.name, "password": self.password, **instead}
-        return self.post("/ops/sign-in", **{"code": self.phone.code() if "code" not in instead else "", **fields})
+        step, code = self.phone.step, self.phone.code()
+        reply = self.post("/ops/sign-in", **{"code": code, **fields})
+        if reply.status_code == 303:
+            self.phone.used = step
+        return reply
 
     def signed_in(self) -> Person:
         reply = self.try_to_sign_in()

@@ -14,7 +14,7 @@ import pytest
 from handlers.console.account import SignInPage, SignOutPage
 from handlers.console.base import Bare, MissingPage
 from handlers.console.routes import CONSOLE
-from tests.console.conftest import LIMIT_FEN
+from tests.console.conftest import LIMIT_FEN, paid_order
 from tests.console.people import ROLES, Person
 from tests.fleet import Fleet
 from tests.harness import Buyer, Server
@@ -114,11 +114,7 @@ PAGES = {
 @pytest.fixture(scope="module")
 def stage(shop: Fleet, server: Server, people: dict[str, Person]) -> Stage:
     people["admin"].add("spare", "viewer")
-    buyer = Buyer(server)
-    paid, unpaid = buyer.order("latte", 40)["order_no"], buyer.order("latte")["order_no"]
-    buyer.pay(paid)
-    buyer.becomes(paid, "paid")
-    return Stage(shop, people, paid, unpaid)
+    return Stage(shop, people, paid_order(server, 40), Buyer(server).order("latte")["order_no"])
 
 
 def may(who: str, least: str) -> bool:

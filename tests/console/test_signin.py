@@ -1,0 +1,103 @@
+"""The console's door over real sockets: what it says, which cookies it sets, and that it tells nobody who is one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from tests.console.people import Person, Phone
+from tests.fleet import Fleet
+from tests.harness import Server
+
+HTTPS = {"Host": "pay.example.com"}  # as a proxy with TLS says it
+
+
+@pytest.fixture(scope="module")
+def person(people: dict[str, Person]) -> Person:
+    """Signed out."""
+    return people["admin"].add("dora", "operator")
+
+
+def plain(text: str) -> str:
+    """A page without what differs each time."""
+    return re.sub(r'value="2\|[^"]+"', "", text)
+
+
+def test_a_wrong_name_password_or_code_is_refused_in_the_same_words(server: Server, person: Person) -> None:
+    stranger = Person(server, "no-such-one", person.password, person.phone, address="10.5.0.1")
+    instead: list[tuple[Person, dict[str, str]]] = [
+        (stranger, {}),
+        (person, {"password": "wrong"}),
+        (person, {"code": "000000"}),
+        (person, {"code": ""}),
+        (person, {"password": "", "code": ""}),
+    ]
+    replies = [who.try_to_sign_in(**fields) for who, fields in instead]
+    assert {(reply.status_code, plain(reply.text)) for reply in replies} == {(401, plain(replies[0].text))}
+    assert "Name, password or code is wrong" in replies[0].text
+    assert "ops" not in person.http.cookies
+
+
+def test_a_lock_is_the_same_for_a_name_that_nobody_has(server: Server, people: dict[str, Person]) -> None:
+    known = people["admin"].add("edith", "viewer")
+    known.address = "10.5.0.2"
+    stranger = Person(server, "nobody-at-all", known.password, Phone(known.phone.secret), address="10.5.0.3")
+    for who in (known, stranger):
+        assert [who.try_to_sign_in(password="wrong").status_code for _ in range(6)] == [401] * 5 + [429]
+    locked = [who.try_to_sign_in() for who in (known, stranger)]  # one of them with all that is right
+    assert plain(locked[0].text) == plain(locked[1].text)
+    assert "Too many tries; wait 1 minutes" in locked[0].text
+    people["admin"].post("/ops/operators/edith/reset")  # lifts it
+    assert known.try_to_sign_in().status_code == 401
+
+
+def test_over_https_every_cookie_is_bound_to_host_and_tls(person: Person) -> None:
+    reply = person.get("/ops/sign-in?lang=zh", **HTTPS)
+    cookies = reply.headers.get_list("set-cookie")
+    assert {cookie.split("=")[0] for cookie in cookies} == {"__Host-xsrf", "__Host-lang"}
+    for cookie in cookies:
+        assert {"Secure", "HttpOnly", "SameSite=Strict", "Path=/"} <= set(cookie.split("; "))
+        assert "Domain" not in cookie
+
+
+def test_a_session_begins_with_a_new_token_and_a_new_form_token(person: Person) -> None:
+    tokens = set()
+    for _ in range(2):
+        reply = person.try_to_sign_in()
+        cookies = {cookie.split("=")[0]: cookie for cookie in reply.headers.get_list("set-cookie")}
+        assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(cookies["ops"].split("; "))
+        assert cookies["xsrf"].startswith('xsrf="";')
+        tokens.add(person.http.cookies["ops"])
+        person.server.tokens += tokens
+    assert len(tokens) == 2
+    person.post("/ops/sign-out", everywhere="yes")
+    for token in tokens:
+        assert person.get("/ops/account", Cookie=f"ops={token}").headers["Location"] == "/ops/sign-in"
+
+
+@pytest.mark.parametrize(
+    "spoil", [str.upper, lambda token: token[:-1], lambda _: "ops1_", lambda _: "茶".encode().hex()]
+)
+def test_a_token_that_is_none_signs_nobody_in(people: dict[str, Person], spoil: Callable[[str], str]) -> None:
+    token = spoil(people["viewer"].http.cookies["ops"])
+    reply = people["nobody"].get("/ops/account", Cookie=f"ops={token}")
+    assert (reply.status_code, reply.headers["Location"]) == (303, "/ops/sign-in")
+
+
+def test_the_pages_speak_the_browsers_language_until_told_otherwise(people: dict[str, Person]) -> None:
+    viewer = people["viewer"]
+    assert 'lang="zh-CN"' in viewer.get("/ops/account", **{"Accept-Language": "zh-TW,zh;q=0.9"}).text
+    assert "Your account" in viewer.get("/ops/account", **{"Accept-Language": "fr"}).text
+    assert "我的账号" in viewer.get("/ops/account?lang=zh").text
+    assert "我的账号" in viewer.get("/ops/account").text
+    assert "Your account" in viewer.get("/ops/account?lang=en", **{"Accept-Language": "zh"}).text
+
+
+def test_credentials_are_never_said_in_a_log_or_kept_in_a_table(shop: Fleet, server: Server) -> None:
+    """Every password, phone and token of these tests; the module's end looks again, also at DEBUG."""
+    assert len(server.tokens) > 10
+    assert "POST signinpage 303" in server.process.text()
+    assert server.surprises() == []
+    assert "sign-in" in str(shop.tables.rows("SELECT action FROM audit_log"))

@@ -1,0 +1,39 @@
+"""The console speaks Chinese wherever it speaks English, and its log is only ever added to."""
+
+from __future__ import annotations
+
+import csv
+import re
+
+from handlers.console.routes import CONSOLE
+from handlers.console.said import SAID
+from services.console.operators import ROLES
+from tests.processes import ROOT
+
+PAGES = ROOT / "handlers" / "templates" / "console"
+CHINESE = ROOT / "handlers" / "console" / "locale" / "zh.csv"
+
+
+def said_in_templates() -> set[str]:
+    return {words for page in PAGES.glob("*.html") for words in re.findall(r'_\("([^"]+)"\)', page.read_text("utf-8"))}
+
+
+def test_all_that_is_said_has_chinese_words_and_no_word_is_left_over() -> None:
+    rows = list(csv.reader(CHINESE.read_text("utf-8").splitlines()))
+    acts = {getattr(page, "does", "") for _, page, *_ in CONSOLE} | {"sign-in", "sign-out", "sign-out everywhere"}
+    assert [row[0] for row in rows] == sorted({row[0] for row in rows})
+    assert {row[0] for row in rows} == said_in_templates() | set(SAID.values()) | set(ROLES) | acts - {""}
+    for english, chinese in rows:
+        assert re.findall(r"%\(\w+\)s", english) == re.findall(r"%\(\w+\)s", chinese)
+
+
+def test_nothing_changes_a_line_of_the_log() -> None:
+    sources = [*ROOT.glob("services/**/*.py"), *ROOT.glob("models/*.py"), ROOT / "cli.py"]
+    text = "\n".join(path.read_text("utf-8") for path in sources)
+    assert set(re.findall(r"AuditLine\.(?!id\b)(\w+)", text)) == {"insert", "select"}
+    assert text.count("audit_log") == 1  # where the table is named
+
+
+def test_no_page_has_a_script_or_a_style_of_its_own() -> None:
+    for page in PAGES.glob("*.html"):
+        assert not re.search(r"<script|<style|style=|\son\w+=|javascript:|https?://", page.read_text("utf-8")), page
