@@ -14,7 +14,7 @@ run: $(VENV)/run.stamp            ## the shop on http://127.0.0.1:8000, the simu
 install: $(VENV)/run.stamp        ## the virtual environment with what the server needs
 
 test: $(VENV)/dev.stamp lint      ## every check: lint, types, floors, tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/dev.stamp           ## style, types, floors
 	$(BIN)/ruff check .

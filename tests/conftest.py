@@ -12,6 +12,36 @@ import pytest
 from tests.databases import MariaDb, Tables, broken_invariants
 from tests.harness import APIS, Api, Server, Simulator
 
+# Files that take longest, longest first: a worker that began one of them last would keep the others waiting.
+LONG = (
+    "faults/test_histories.py",
+    "faults/test_storm.py",
+    "crash/test_steps.py",
+    "browser/test_purchase.py",
+    "faults/test_switch_under_load.py",
+    "integration/test_reconciliation.py",
+    "browser/test_look.py",
+    "integration/test_large_bill.py",
+    "integration/test_notifications.py",
+    "crash/test_many_processes.py",
+    "crash/test_cuts.py",
+    "integration/test_cli.py",
+    "integration/test_gateway_faults.py",
+    "integration/test_order_life.py",
+    "integration/test_shipping.py",
+    "integration/test_switch.py",
+    "integration/test_secrets.py",
+    "faults/test_gateway_away.py",
+    "integration/test_refund_race.py",
+    "fuzz/test_fuzz.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long files first; the order of the others is as it was."""
+    turn = {name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: turn.get("/".join(item.path.parts[-2:]), len(LONG)))
+
 
 def lacking(what: str) -> None:
     """Skip, unless nothing may be skipped."""

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from tests.databases import Tables
-from tests.harness import Buyer, Server
+import pytest
+
+from tests.fleet import Trio
+from tests.harness import Api, Buyer, Server, Simulator
 
 
-def test_a_purchase_from_login_to_paid(server: Server, tables: Tables) -> None:
+@pytest.fixture
+def server(trio: Trio, api: Api, simulator: Simulator) -> Server:
+    return trio[api.name]
+
+
+def test_a_purchase_from_login_to_paid(server: Server, trio: Trio) -> None:
     buyer = Buyer(server)
     order = buyer.order(quantity=2)
     assert order["status"] == "pending"
@@ -15,10 +22,11 @@ def test_a_purchase_from_login_to_paid(server: Server, tables: Tables) -> None:
     buyer.becomes(order["order_no"], "paid")
     paid = buyer.read(order["order_no"])
     assert paid["paid_at"] is not None
-    assert tables.rows("SELECT disposition, source, amount_fen FROM payments") == [
+    this = f"JOIN orders o ON o.id = order_id WHERE o.order_no = '{order['order_no']}'"
+    assert trio.tables.rows(f"SELECT p.disposition, p.source, p.amount_fen FROM payments p {this}") == [
         ("APPLIED", "notification", order["amount_fen"])
     ]
-    assert tables.rows("SELECT kind FROM outbox") == [("FULFIL",)]
+    assert trio.tables.rows(f"SELECT x.kind FROM outbox x {this}") == [("FULFIL",)]
 
 
 def test_a_cancelled_cashier_leaves_the_order_payable(server: Server) -> None:

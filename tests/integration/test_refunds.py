@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.conftest import Start
 from tests.databases import Tables
-from tests.harness import V2_HMAC, V3, Api, Buyer, Server
+from tests.fleet import Fleet
+from tests.harness import V2_HMAC, V3, Buyer, Server, Simulator
 from tests.processes import eventually
 
 KEY = "merchant-key-of-the-tests-0123456789abcdef"
 
 
-@pytest.fixture(params=[V2_HMAC, V3], ids=lambda api: api.name)
-def api(request: pytest.FixtureRequest) -> Api:
-    """How v2 signs makes no difference here."""
-    chosen: Api = request.param
-    return chosen
+@pytest.fixture(scope="module")
+def fleet(each_database: str, shared_simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """One server for each API, on one database of each kind. How v2 signs makes no difference here."""
+    with Fleet(tmp_path_factory.mktemp("refunds"), shared_simulator, each_database) as fleet:
+        for api in (V2_HMAC, V3):
+            fleet.start(MERCHANT_API_KEY=KEY, **api.environ)
+        yield fleet
+
+
+@pytest.fixture(params=[0, 1], ids=[V2_HMAC.name, V3.name])
+def server(request: pytest.FixtureRequest, fleet: Fleet, simulator: Simulator) -> Server:
+    return fleet.servers[request.param]
 
 
 @pytest.fixture
-def server(start_server: Start, api: Api) -> Server:
-    return start_server(MERCHANT_API_KEY=KEY, **api.environ)
+def tables(fleet: Fleet) -> Tables:
+    return fleet.tables
 
 
 def refund(server: Server, order_no: str, amount_fen: int, *, key: str = KEY, **more: Any) -> httpx.Response:
@@ -60,7 +68,8 @@ def test_a_whole_refund(server: Server, tables: Tables) -> None:
     finish(server, order["order_no"])
     buyer.becomes(order["order_no"], "refunded")
     assert buyer.read(order["order_no"])["refunded_fen"] == order["amount_fen"]
-    assert tables.rows("SELECT held_fen - amount_fen, refunded_fen - amount_fen FROM payments") == [(0, 0)]
+    left = "p.held_fen - p.amount_fen, p.refunded_fen - p.amount_fen FROM payments p JOIN orders o ON o.id = p.order_id"
+    assert tables.rows(f"SELECT {left} WHERE o.order_no = '{order['order_no']}'") == [(0, 0)]
 
 
 def test_a_part_then_too_much(server: Server) -> None:
