@@ -14,7 +14,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-ASKED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last: the terminal was closed
+ASKED = (signal.SIGINT, signal.SIGTERM)
+LEFT_ALONE = signal.SIGHUP  # the terminal was closed, or our supervisor was killed: once for each of its threads
 STOP_WITHIN = 15.0  # seconds: a little more than the server takes to finish what it accepted
 LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -30,9 +31,9 @@ class Child:
 
 
 async def told_to_stop() -> None:
-    """Returns at the first SIGINT, SIGTERM or SIGHUP; a second one ends the process at once."""
+    """Returns at the first SIGINT, SIGTERM or SIGHUP; a second one of the first two ends the process at once."""
     stop = asyncio.Event()
-    for number in ASKED:
+    for number in (*ASKED, LEFT_ALONE):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await stop.wait()
     for number in ASKED:
@@ -68,9 +69,9 @@ async def _start(child: Child) -> asyncio.subprocess.Process:
 
 
 def _ends_with(parent: int) -> None:
-    """In the child, before its program: killed with -9 we cannot stop it, so the system sends it SIGTERM. Elsewhere, as
+    """In the child, before its program: killed with -9 we cannot stop it, so the system sends it SIGHUP. Elsewhere, as
     on macOS, it goes on."""
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    LIBC.prctl(PR_SET_PDEATHSIG, LEFT_ALONE)
     if os.getppid() != parent:  # killed already
         os._exit(1)
 

@@ -47,7 +47,7 @@ async def serve(world: World, host: str, ports: Ports, ready: Callable[[int], No
     app = make_app(world)
     servers = [_listen(app, sockets, None), _listen(app, secapi_sockets, tls.server_context(world.merchant))]
     stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     schedule = asyncio.create_task(world.run())
     ready(sockets[0].getsockname()[1])

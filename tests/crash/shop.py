@@ -28,6 +28,8 @@ class Shop:
             "gateway": Wire(fleet.simulator.port, Http),
             "door": Wire(0, Http),
         }
+        for name, wire in self._wires.items():
+            wire.watch = self.trap.on(name)
         environ |= {
             "DATABASE_URL": through(self._wires["database"], fleet.tables.url),
             "SIMULATOR_URL": self._wires["gateway"].url,
@@ -36,8 +38,6 @@ class Shop:
         self.server: Server = fleet.start(MERCHANT_API_KEY=KEY, **DAYS, **environ)
         self.server.expect_log(*DATABASE_AWAY)
         self._wires["door"].target = self.server.port
-        for name, wire in self._wires.items():
-            wire.watch = self.trap.on(name)
 
     def play(self, life: Life) -> None:
         with closing(Client(self._wires["door"].url, self.fleet.simulator)) as client:

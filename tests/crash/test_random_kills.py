@@ -14,11 +14,10 @@ from tests.crash.rounds import SEED, times
 from tests.databases import MariaDb
 from tests.faults.crowd import KEY, Crowd
 from tests.fleet import Fleet
-from tests.harness import V2_MD5, V3, Simulator
+from tests.harness import V2_MD5, V3, Server, Simulator
 
-SERVER_KILLS = times(8, 100)  # on each database
-DATABASE_KILLS = times(8, 50)
-CROWD = 3  # they go on while a server starts
+SERVERS, DATABASES = times(3, 100), times(3, 50)  # kills; an SQLite file cannot be killed
+CROWD = times(2, 3)  # they go on while a server starts
 APART = (0.05, 0.8)  # seconds of work between two kills
 
 
@@ -30,40 +29,28 @@ def opened(folder: Path, simulator: Simulator, url: str) -> Fleet:
     return fleet
 
 
-def moments(kills: int) -> Iterator[random.Random]:
-    """Sleeps, then yields the dice for what else is to be drawn."""
-    dice = random.Random(SEED)
-    for _ in range(kills):
-        time.sleep(dice.uniform(*APART))
-        yield dice
-
-
 @pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
-def test_a_server_is_killed(kind: str, request: pytest.FixtureRequest, tmp_path: Path, simulator: Simulator) -> None:
-    mariadb = kind == "mariadb"
-    url = request.getfixturevalue("mariadb").create() if mariadb else f"sqlite:///{tmp_path / 'pay.db'}"
+def test_killed_at_any_moment(kind: str, request: pytest.FixtureRequest, tmp_path: Path, simulator: Simulator) -> None:
+    mariadb = request.getfixturevalue("own_mariadb") if kind == "mariadb" else None
+    url = mariadb.create() if mariadb else f"sqlite:///{tmp_path / 'pay.db'}"
+    dice = random.Random(SEED)
     with opened(tmp_path, simulator, url) as fleet:
+        victims: list[Server | MariaDb] = [dice.choice(fleet.servers) for _ in range(SERVERS)]
+        victims += [mariadb] * DATABASES if mariadb else []
+        dice.shuffle(victims)
         crowd = Crowd(fleet.servers)
         with crowd.going_on(CROWD):
-            for dice in moments(SERVER_KILLS):
-                server = dice.choice(fleet.servers)
-                server.process.kill()
-                server.start()
+            for victim in victims:
+                time.sleep(dice.uniform(*APART))
+                victim.process.kill()
+                victim.start()
             crowd.until_each(1)
         nothing_lost_nothing_doubled(fleet, crowd)
-    print(f"seed {SEED}: {SERVER_KILLS} kills of a server on {kind}; {told(crowd)}")
+    print(f"seed {SEED}: {SERVERS} kills of a server, {len(victims) - SERVERS} of {kind}; {told(crowd)}")
 
 
-@pytest.mark.usefixtures("mariadb")  # which tells what to install, if it is not
-def test_the_database_is_killed(tmp_path_factory: pytest.TempPathFactory, simulator: Simulator) -> None:
-    mariadb = MariaDb(tmp_path_factory.mktemp("killed"))
-    with opened(tmp_path_factory.mktemp("shop"), simulator, mariadb.create()) as fleet:
-        crowd = Crowd(fleet.servers)
-        with crowd.going_on(CROWD):
-            for _ in moments(DATABASE_KILLS):
-                mariadb.process.kill()
-                mariadb.start()
-            crowd.until_each(1)
-        nothing_lost_nothing_doubled(fleet, crowd)
-    mariadb.close()
-    print(f"seed {SEED}: {DATABASE_KILLS} kills of mariadbd; {told(crowd)}")
+@pytest.fixture
+def own_mariadb(tmp_path: Path, mariadb: MariaDb) -> Iterator[MariaDb]:
+    server = MariaDb(tmp_path)
+    yield server
+    server.close()
