@@ -386,7 +386,7 @@ function freshKey() {
 /** @returns {Kept} */
 function recall(wx) {
   const kept = quietly(() => wx.getStorageSync(STORAGE_KEY))
-  return Object.assign({ token: '', draft: null, begun: [] }, isReadable(kept) ? kept : {})
+  return Object.assign({ token: '', draft: null, begun: [] }, kept)
 }
 
 function quietly(work) {
