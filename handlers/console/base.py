@@ -142,7 +142,7 @@ class Bare(Door):
 
     def get_user_locale(self) -> tornado.locale.Locale | None:
         """As the link at the top of a page says, and said before; else the browser's."""
-        chosen = self.get_query_argument("lang", "") or self.kept("lang")
+        chosen = self._wanted_language() or self.kept("lang")
         return tornado.locale.get(chosen) if chosen in LANGUAGES else None
 
     @property
@@ -170,8 +170,8 @@ class Bare(Door):
 
     def show_page(self, template: str, **values: Any) -> None:
         """``template``: a file of ``templates/console``."""
-        if self.get_query_argument("lang", "") in LANGUAGES:
-            self.keep("lang", self.get_query_argument("lang"), YEAR)
+        if wanted := self._wanted_language():
+            self.keep("lang", wanted, YEAR)
         self.render(f"console/{template}", **values)
 
     def go(self, address: str, said: str = "") -> None:
@@ -179,6 +179,11 @@ class Bare(Door):
         if said:
             self.keep("said", said)
         self.redirect(address, status=HTTPStatus.SEE_OTHER)
+
+    def _wanted_language(self) -> str:
+        """What the address asks for. Never raises, since a refusal is said in some language, too."""
+        given = self.request.query_arguments.get("lang", [b""])[-1].decode("latin-1")
+        return given if given in LANGUAGES else ""
 
     def _other_language(self) -> str:
         """This page's address in the other language."""

@@ -1,59 +1,19 @@
-"""The demo page as a person uses it: looks, taps, types. Keeps a record of what a page must not do."""
+"""The demo page as a person uses it: looks, taps, types."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
-from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Request, Response, expect
+from playwright.sync_api import Browser, Locator, expect
 
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+from tests.browser.watched import WatchedPage
 
 
-class ShopPage:
-    def __init__(
-        self,
-        browser: Browser,
-        url: str,
-        address: str = "/",
-        locale: str = "en-US",
-        width: int = 390,
-        height: int = 844,
-        dark: bool = False,
-    ) -> None:
-        self._context = browser.new_context(
-            viewport={"width": width, "height": height}, locale=locale, color_scheme="dark" if dark else "light"
-        )
-        self.page = self._context.new_page()
-        self.loaded_bytes = 0
-        self.expected: list[str] = []
-        self._console: list[str] = []
-        self._foreign: list[str] = []
-        self.page.on("console", self._said)
-        self.page.on("pageerror", lambda error: self._console.append(str(error)))
-        self.page.on("request", self._asked)
-        self.page.on("response", self._answered)
-        self.answer = self.page.goto(url + address)
+class ShopPage(WatchedPage):
+    def __init__(self, browser: Browser, url: str, address: str = "/", **look: Any) -> None:
+        super().__init__(browser, url, **look)
+        self.open(address)
         expect(self.page.locator("#nav h1")).to_be_visible()
-
-    def _said(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            self._console.append(f"{message.text} {message.location.get('url', '')}")
-
-    def _asked(self, request: Request) -> None:
-        if urlsplit(request.url).scheme != "data" and urlsplit(request.url).hostname not in LOOPBACK:
-            self._foreign.append(request.url)
-
-    def _answered(self, response: Response) -> None:
-        self.loaded_bytes += int(response.headers.get("content-length", 0))
-
-    def complaints(self) -> list[str]:
-        unexpected = [line for line in self._console if not any(re.search(known, line) for known in self.expected)]
-        return unexpected + [f"asked a foreign host: {url}" for url in self._foreign]
-
-    def close(self) -> None:
-        self._context.close()
 
     # --- looking -------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,92 @@
+"""The operations console in a real browser: two people give back a large sum, in both languages; and how every page
+stands there, small and dark, wide and light: nothing overflows, is faint, or is hard for a screen reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.console_page import ConsolePage
+from tests.console.conftest import paid_order
+from tests.console.people import Person
+from tests.fleet import Fleet
+from tests.harness import V3, Simulator
+from tests.processes import eventually
+
+LOOKS = [
+    {"locale": "en-US", "width": 1280, "height": 800},
+    {"locale": "zh-CN", "width": 360, "height": 740, "dark": True},
+]
+PRICE = 2800
+
+Enter = Callable[..., ConsolePage]
+
+
+@pytest.fixture(scope="module")
+def shop(shared_simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    folder = tmp_path_factory.mktemp("console")
+    with Fleet(folder, shared_simulator, f"sqlite:///{folder / 'pay.db'}") as fleet:
+        fleet.start(**V3.environ, OPS_REFUND_LIMIT_FEN=str(PRICE - 1))
+        yield fleet
+
+
+@pytest.fixture(scope="module")
+def admin(shop: Fleet) -> Person:
+    return Person.first(shop.servers[0])
+
+
+@pytest.fixture
+def enter(chromium: Browser) -> Iterator[Enter]:
+    opened: list[ConsolePage] = []
+
+    def enter_(person: Person, **look: object) -> ConsolePage:
+        opened.append(ConsolePage(chromium, person, **look))
+        return opened[-1]
+
+    yield enter_
+    complaints = [complaint for page in opened for complaint in page.complaints()]
+    for page in opened:
+        page.close()
+    assert complaints == []
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=["english", "chinese"])
+def test_two_people_give_back_a_large_sum(shop: Fleet, admin: Person, enter: Enter, look: dict[str, object]) -> None:
+    server, names = shop.servers[0], [f"{role}-{look['width']}" for role in ("operator", "approver")]
+    order_no = paid_order(server)
+    asking = enter(admin.add(names[0], "operator"), **look)
+    asking.open(f"/ops/orders/{order_no}/refund")
+    asking.faults()
+    asking.fill(reason="咖啡凉了 <b>cold</b>")
+    asking.press("Refund", "退款")
+    asking.says("Above the limit: an approver must decide.", "超出限额，须由审批人审批。")
+    expect(asking.page.get_by_role("button")).to_have_count(0)  # this one cannot decide
+    deciding = enter(admin.add(names[1], "approver"), **look)
+    deciding.open("/ops/approvals")
+    expect(deciding.page.locator("main")).to_contain_text("咖啡凉了 <b>cold</b>")
+    deciding.fill(note="seen")
+    deciding.faults()
+    deciding.press("Approve", "批准")
+    deciding.says("Approved; the refund is on its way.", "已批准，退款处理中。")
+    expect(deciding.page.locator("tbody tr").first).to_contain_text(order_no)
+    deciding.faults()
+    given = f"SELECT refunded_fen FROM orders WHERE order_no = '{order_no}'"
+    assert eventually(lambda: shop.tables.one(given)) == PRICE
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=["wide", "narrow"])
+def test_every_page_for_admins_stands_well(shop: Fleet, admin: Person, enter: Enter, look: dict[str, object]) -> None:
+    values = f"'BILL_UNKNOWN', 'R{look['width']}', 'a line of the bill {'x' * 60}', 'OPEN', 1700000000"
+    shop.tables.change(f"INSERT INTO discrepancies (kind, ref, detail, state, created_at) VALUES ({values})")
+    page = enter(admin, **look)
+    for path in ("discrepancies", "discrepancies/1", "operators", "operators/alice", "audit", "account"):
+        page.open(f"/ops/{path}")
+        page.faults()
+    page.open("/ops/operators")
+    page.fill(name=f"new-{look['width']}")
+    page.press("Add", "添加")
+    expect(page.page.locator("main")).to_contain_text("otpauth://")
+    page.faults()
+    assert page.loaded_bytes < 150_000
