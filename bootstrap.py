@@ -7,12 +7,12 @@ import json
 import logging
 import time
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import tornado.web
 
-from adapters.base import Adapters
+from adapters.base import Adapters, PaymentAdapter
 from adapters.errors import PaymentError
 from adapters.miniprogram import MiniProgram, MiniProgramConfig
 from adapters.registry import build as build_adapter
@@ -65,10 +65,10 @@ class Program:
     merchant: Merchant  # held as long as the program: the simulator's key files go with it
     services: Services
     transport: Transport
+    schemes: Adapters  # each way to make a payment, by the name that the demo page gives it
 
     def app(self) -> tornado.web.Application:
         settings = self.settings
-        demo = Demo(settings.simulator_url, _named(settings), ROOT / "miniprogram") if settings.simulator_mode else None
         pictures = ROOT / settings.catalogue_dir / "pictures"
         return make_app(
             self.services,
@@ -76,11 +76,14 @@ class Program:
             pictures=pictures,
             version=VERSION,
             merchant_api_key=settings.merchant_api_key.get_secret_value(),
-            demo=demo,
+            demo=self._demo() if settings.simulator_mode else None,
             limits=Limits(settings.per_minute, self.services.now),
             trusted_proxies=settings.proxies,
             plays=settings.plays,
         )
+
+    def _demo(self) -> Demo:
+        return Demo(self.settings.simulator_url, _scheme(self.settings), self.schemes, ROOT / "miniprogram")
 
     async def close(self) -> None:
         await self.services.notifications.drain()
@@ -130,7 +133,8 @@ def build(
         flags=Flags(database),
         now=now,
     )
-    return Program(settings, merchant, services, transport)
+    schemes = _schemes(merchant, transport, now, token) if settings.simulator_mode else {}
+    return Program(settings, merchant, services, transport, schemes)
 
 
 def _adapters(merchant: Merchant, transport: Transport, now: Clock, token: Token) -> Adapters:
@@ -154,8 +158,18 @@ def _adapters(merchant: Merchant, transport: Transport, now: Clock, token: Token
     return {name: build_adapter(name, config, transport, now=now, nonce=nonce) for name, config in configs.items()}
 
 
-def _named(settings: Settings) -> str:
-    return "v3 RSA" if settings.wechat_pay_api == "v3" else f"v2 {settings.wechat_v2_sign_type}"
+def _schemes(merchant: Merchant, transport: Transport, now: Clock, token: Token) -> Adapters:
+    """Every way in which the simulator's merchant can make a payment, by the name of its signature."""
+    made: dict[str, PaymentAdapter] = {}
+    for sign_type in ("HMAC-SHA256", "MD5"):
+        v2 = replace(merchant.v2, sign_type=sign_type) if merchant.v2 else None
+        adapters = _adapters(replace(merchant, v2=v2), transport, now, token)
+        made |= {"RSA": adapters["wechat_v3"], sign_type: adapters["wechat_v2"]}
+    return made
+
+
+def _scheme(settings: Settings) -> str:
+    return "RSA" if settings.wechat_pay_api == "v3" else settings.wechat_v2_sign_type
 
 
 async def find_merchant(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from adapters.base import PaymentAdapter
 from handlers.base import Api
 from handlers.shapes import OrderBody
 from services.errors import Invalid
@@ -41,7 +42,11 @@ class PayHandler(Api):
         person = await self.person()
         self.no_body()
         self.limit("pay", person.openid)
-        self.reply(await self.services.checkout.pay(person, order_no, self.address()))
+        self.reply(await self.services.checkout.pay(person, order_no, self.address(), self.composer()))
+
+    def composer(self) -> PaymentAdapter | None:
+        """Which API makes a new attempt: the configured one."""
+        return None
 
 
 class SyncHandler(Api):

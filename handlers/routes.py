@@ -9,6 +9,8 @@ from typing import Any
 
 import tornado.web
 
+from adapters.base import Adapters
+from handlers import demo as demos
 from handlers import login, merchant, notify, ops, orders, pages, products
 from handlers.base import NotFoundHandler
 from handlers.console.routes import CONSOLE
@@ -34,7 +36,8 @@ class Demo:
     """Present in simulator mode alone: what the demo page needs to know."""
 
     simulator_url: str
-    payment_api: str
+    default: str  # the scheme that the configuration names: a name in ``schemes``
+    schemes: Adapters  # what may make a payment there
     miniprogram: Path
 
 
@@ -53,7 +56,7 @@ def make_app(
     """The application: no socket is opened, no file is read. ``plays`` says which roles this process has."""
     routes = list(ALWAYS)
     if plays("api"):
-        routes += _api_routes(pictures, merchant_api_key) + (_demo_routes(demo) if demo else [])
+        routes += (_demo_routes(demo) if demo else []) + _api_routes(pictures, merchant_api_key)
     if plays("notify"):
         routes += _notify_routes(services)
     if plays("ops"):
@@ -101,8 +104,11 @@ def _notify_routes(services: Services) -> list[Any]:
 
 
 def _demo_routes(demo: Demo) -> list[Any]:
-    shop = {"simulator_url": demo.simulator_url, "payment_api": demo.payment_api}
+    """Before all others: its door for paying takes the other one's place."""
+    shop = {"simulator_url": demo.simulator_url, "schemes": list(demo.schemes), "default": demo.default}
     return [
+        (ORDER + "/pay", demos.PayHandler, {"schemes": demo.schemes}),
+        (ORDER.replace("/api", "/demo") + "/refunds", demos.RefundsHandler),
         (r"/", pages.ShopHandler, shop),
         (r"/static/([a-z0-9-]+\.(?:js|css|svg))", pages.Pictures, {"path": str(HERE / "static")}),
         (r"/miniprogram/(pay\.js)", pages.Pictures, {"path": str(demo.miniprogram)}),

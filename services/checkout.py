@@ -58,10 +58,16 @@ class Checkout:
         self._now = now
         self._token = token
 
-    async def pay(self, person: Person, order_no: str, client_ip: str) -> dict[str, str]:
-        """What ``wx.requestPayment`` needs. Raises NotFound, Conflicting, TryLater, ProviderRefused."""
+    async def pay(
+        self, person: Person, order_no: str, client_ip: str, composer: PaymentAdapter | None = None
+    ) -> dict[str, str]:
+        """What ``wx.requestPayment`` needs. Raises NotFound, Conflicting, TryLater, ProviderRefused.
+
+        ``composer`` makes a new attempt instead of the configured generation: the demo page's choice.
+        """
+        composer = composer or self._adapters[self._default]
         for _ in range(2):  # the second time if the first attempt proves closed at WeChat
-            attempt = await self._database.settle(self._open_attempt, person, order_no, client_ip)
+            attempt = await self._database.settle(self._open_attempt, person, order_no, client_ip, composer)
             adapter = adapter_of(self._adapters, attempt.question.adapter)
             try:
                 prepay_id = attempt.prepay_id or await self._prepay(adapter, attempt)
@@ -71,7 +77,7 @@ class Checkout:
             return adapter.client_payment(Prepay(prepay_id, attempt.request.scheme), int(self._now()))
         raise TryLater("gateway_uncertain")
 
-    def _open_attempt(self, person: Person, order_no: str, client_ip: str) -> OpenAttempt:
+    def _open_attempt(self, person: Person, order_no: str, client_ip: str, composer: PaymentAdapter) -> OpenAttempt:
         """The order's open attempt, made now if there is none. One database transaction."""
         now = int(self._now())
         order = own_order(person.user_id, order_no)
@@ -79,11 +85,12 @@ class Checkout:
         _check_payable(order, now)
         row = Transaction.get_or_none(Transaction.order == order.id, Transaction.open_slot == 1)
         if row is None:
-            row = self._insert_attempt(order, person, client_ip, now)
+            row = self._insert_attempt(composer, order, person, client_ip, now)
         return _detached(row, now)
 
-    def _insert_attempt(self, order: Order, person: Person, client_ip: str, now: int) -> Transaction:
-        adapter = self._adapters[self._default]
+    def _insert_attempt(
+        self, adapter: PaymentAdapter, order: Order, person: Person, client_ip: str, now: int
+    ) -> Transaction:
         attempt = Attempt(
             out_trade_no=number("WX", now, self._token),
             amount_fen=_amount(order),

@@ -88,6 +88,16 @@ def test_there_is_no_demo_page(server: Server) -> None:
     assert server.http.get("/pictures/latte.svg").status_code == 200
 
 
+@pytest.mark.usefixtures("goods")
+def test_a_client_does_not_choose_the_api(live: Live) -> None:
+    """What the demo page may do in simulator mode: here its header means nothing, and its doors are not there."""
+    buyer = Buyer(live.by_case["v3-both"])
+    order_no = buyer.order("latte")["order_no"]
+    parameters = buyer.call("POST", f"/api/orders/{order_no}/pay", headers={"X-Demo-Scheme": "MD5"}).json()
+    assert parameters["signType"] == "RSA"
+    assert buyer.call("POST", f"/demo/orders/{order_no}/refunds").status_code == 404
+
+
 def test_a_generation_without_keys_takes_no_notifications(live: Live) -> None:
     for name, there, away in (("v2-md5", "v2", "v3"), ("v3-both", "v3", "v2")):
         http = live.by_case[name].http
