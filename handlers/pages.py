@@ -14,11 +14,10 @@ PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"  # an 
 class ShopHandler(Door):
     """The phone with the demo shop. It talks to ``/api`` as a mini-program would, and to the simulator as WeChat."""
 
-    def initialize(self, simulator_url: str, schemes: list[str], default: str) -> None:  # type: ignore[override]  # the route's arguments
+    def initialize(self, simulator_url: str, scheme: str) -> None:  # type: ignore[override]  # the route's arguments
         super().initialize()
         self._simulator_url = simulator_url
-        self._schemes = schemes
-        self._default = default
+        self._scheme = scheme
 
     def get(self) -> None:
         policy = (
@@ -31,8 +30,7 @@ class ShopHandler(Door):
         self.render(
             "demo.html",
             simulator_url=self._simulator_url,
-            schemes=" ".join(self._schemes),
-            default=self._default,
+            scheme=self._scheme,
             lang=self.get_query_argument("lang", language),
             version=self.application.settings["version"],
         )

@@ -36,7 +36,7 @@ class Demo:
     """Present in simulator mode alone: what the demo page needs to know."""
 
     simulator_url: str
-    default: str  # the scheme that the configuration names: a name in ``schemes``
+    scheme: str  # of new payments by the configuration: a name in ``schemes``
     schemes: Adapters  # what may make a payment there
     miniprogram: Path
 
@@ -105,7 +105,7 @@ def _notify_routes(services: Services) -> list[Any]:
 
 def _demo_routes(demo: Demo) -> list[Any]:
     """Before all others: its door for paying takes the other one's place."""
-    shop = {"simulator_url": demo.simulator_url, "schemes": list(demo.schemes), "default": demo.default}
+    shop = {"simulator_url": demo.simulator_url, "scheme": demo.scheme}
     return [
         (ORDER + "/pay", demos.PayHandler, {"schemes": demo.schemes}),
         (ORDER.replace("/api", "/demo") + "/refunds", demos.RefundsHandler),

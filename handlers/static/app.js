@@ -6,16 +6,18 @@ import { openCashier } from './cashier.js'
 import { h, icon } from './dom.js'
 import { homeView } from './home.js'
 import { language, startLanguage, switchLanguage, t } from './i18n.js'
-import { orderView, ordersView, timeLeft } from './order.js'
-import { Story } from './story.js'
-import { makeWx } from './wx.js'
+import { ofExchange, ofPage } from './messages.js'
+import { closedView, orderView, ordersView, timeLeft } from './order.js'
+import { Panel } from './panel.js'
+import { Player } from './plays.js'
+import { Wire } from './wire.js'
+import { makeWx, openid } from './wx.js'
 
 const MOST_OF_ONE = 99
-const NOTIFICATION_TURNS = 10
-const NOTIFICATION_PAUSE = 150 // ms
+const { simulatorUrl, scheme, version } = document.body.dataset
 
 const part = name => document.getElementById(name)
-const behindSheet = ['nav', 'screen', 'dock', 'story'].map(part)
+const behindSheet = ['nav', 'screen', 'dock'].map(part)
 
 const state = {
   products: null,
@@ -26,21 +28,30 @@ const state = {
   sure: false, // the first tap on "cancel order" asks, the second does it
   busy: '', // the action under way: 'checkout', 'pay' or 'cancel'
   loading: 0, // how many answers are awaited that only show something
-  notice: null // {tone: 'info' | 'good' | 'bad', text}
+  notice: null, // {tone: 'info' | 'good' | 'bad', text}
+  scheme, // of new payments
+  playing: '', // the play under way
+  killed: false // the mini-program is gone
 }
 
 startLanguage()
-const story = new Story(part('story'), document.body.dataset)
+const wire = new Wire()
+let wx, shop, player
 
-const wx = makeWx({
-  simulatorUrl: document.body.dataset.simulatorUrl,
-  openCashier: options => openCashier(part('sheet'), behindSheet, options),
-  heard(event) {
-    story.heard(event)
-    if (event.kind === 'paid') lookForNotification(event.orderNo)
-  }
-})
-const shop = globalThis.payModule.exports.createShop({ wx, baseUrl: location.origin, language })
+/** A fresh mini-program: what an earlier one had begun, nobody hears of any more. */
+function startShop() {
+  if (wx) wx.kill()
+  wx = makeWx({
+    simulatorUrl,
+    openCashier: options => openCashier(part('sheet'), behindSheet, options),
+    heard(event) {
+      if (event.kind !== 'sheet') wire.add(ofPage(event))
+      player.heard(event)
+    },
+    extra: (method, path) => (path.endsWith('/pay') && state.scheme !== scheme ? { 'X-Demo-Scheme': state.scheme } : {})
+  })
+  shop = globalThis.payModule.exports.createShop({ wx, baseUrl: location.origin, language })
+}
 
 // --- addresses: #/ , #/orders , #/orders/MP... --------------------------------------------------------------------
 
@@ -66,6 +77,7 @@ async function enter() {
 
 /** Asks for what is shown here. Buttons go on working meanwhile. */
 async function reload() {
+  if (state.killed) return
   const { view, orderNo } = here()
   state.loading += 1
   render()
@@ -165,33 +177,92 @@ const actions = {
   switchLanguage() {
     switchLanguage()
     state.notice = null
-    story.draw()
+    panel.draw()
     render()
   }
 }
 
-/** Reads the order, which asks nobody: while the sheet still shows its tick, only a notification can have moved it. */
-async function lookForNotification(orderNo) {
-  for (let turn = 0; turn < NOTIFICATION_TURNS; turn++) {
-    await new Promise(resolve => setTimeout(resolve, NOTIFICATION_PAUSE))
-    const order = await shop.order(orderNo).catch(() => null)
-    if (order && order.status !== 'pending') return story.notified()
+// --- plays -----------------------------------------------------------------------------------------------------
+
+/** The phone in the hands of a play. */
+const phone = {
+  scheme(name) {
+    if (name) choose(name)
+    return state.scheme
+  },
+
+  async order() {
+    const [product] = state.products || (state.products = await shop.products())
+    const order = await shop.createOrder([{ product_id: product.id, quantity: 1 }])
+    state.order = order
+    go(`#/orders/${order.order_no}`)
+  },
+
+  pay: () => actions.pay(),
+  look: () => shop.order(state.order.order_no).then(order => (show(order), render(), order)),
+  close: () => shop.close(state.order.order_no).then(order => ((state.notice = null), show(order), render())),
+
+  refund() {
+    const { token } = wx.getStorageSync('pay.session')
+    const url = `${location.origin}/demo/orders/${state.order.order_no}/refunds`
+    return new Promise((resolve, reject) => {
+      const success = ({ statusCode }) => (statusCode < 300 ? resolve() : reject(new Error(`HTTP ${statusCode}`)))
+      const fail = ({ errMsg }) => reject(new Error(errMsg))
+      wx.request({ url, method: 'POST', header: { Authorization: `Bearer ${token}` }, success, fail })
+    })
+  },
+
+  kill() {
+    wx.kill()
+    Object.assign(state, { killed: true, notice: null })
+    render()
+  },
+
+  revive() {
+    startShop()
+    Object.assign(state, { killed: false, busy: '' })
+    return reload()
   }
+}
+
+function choose(name) {
+  state.scheme = name
+  panel.show()
+}
+
+async function play(name) {
+  if (state.playing || state.busy) return
+  state.playing = name
+  panel.show()
+  wire.follow()
+  await player.play(name)
+  state.playing = ''
+  if (state.killed) await phone.revive()
+  panel.show()
+}
+
+function comment(name, note, end = '', values = {}) {
+  wire.add({ at: Date.now(), name, note, end, values })
+  announce(t(note, values))
 }
 
 // --- drawing ---------------------------------------------------------------------------------------------------
 
 const VIEWS = { home: homeView, orders: ordersView, order: orderView }
+const panel = new Panel(part('panel'), wire, state, { choose, play }, { simulatorUrl, version })
+player = new Player({ simulatorUrl, phone, say: comment })
 
 /** Draws everything anew, and puts the focus back where it was. */
 function render() {
   const { view } = here()
-  const { title, body, dock } = VIEWS[view](state, actions)
+  const { title, body, dock } = state.killed ? closedView() : VIEWS[view](state, actions)
   const focused = document.activeElement && document.activeElement.dataset.testid
   put('nav', view === 'home' ? '' : backButton(view), h('h1', {}, title), languageButton())
   put('screen', noticeBox(), h('div', { class: `view ${view}` }, body))
   put('dock', ...dock)
   part('dock').hidden = dock.length === 0
+  panel.show()
+  faces()
   document.title = `${title} · ${t('shop')}`
   const again = focused && document.querySelector(`[data-testid="${focused}"]`)
   if (again && again !== document.activeElement) again.focus({ preventScroll: true })
@@ -220,6 +291,19 @@ function noticeBox() {
   return h('p', { class: `notice ${state.notice.tone}`, 'data-testid': 'notice' }, state.notice.text)
 }
 
+/** On a phone's own screen there is room for one of the two: the shop, or the wire. */
+function faces() {
+  const shown = document.body.dataset.face
+  const face = (name, label) =>
+    h('button', { type: 'button', 'aria-pressed': String(shown === name), 'data-testid': `face-${name}`, onclick: () => turn(name) }, label)
+  put('faces', face('shop', t('shop_face')), face('wire', t('wire_title')))
+}
+
+function turn(name) {
+  document.body.dataset.face = name
+  faces()
+}
+
 /** Once a second: what is left of the time to pay. */
 function tick() {
   for (const element of document.querySelectorAll('[data-until]')) element.textContent = timeLeft(element.dataset.until)
@@ -229,4 +313,18 @@ setInterval(tick, 1000)
 window.addEventListener('hashchange', enter)
 // A callback can get lost while the page is away, as in life: look again at what is shown.
 document.addEventListener('visibilitychange', () => document.hidden || reload())
+
+// --- the wire between WeChat and the others -------------------------------------------------------------------------
+
+const stream = new EventSource(`${simulatorUrl}/_sim/exchanges/stream?openid=${openid()}`)
+stream.onmessage = ({ data }) => {
+  const exchange = JSON.parse(data)
+  wire.add(...ofExchange(exchange))
+  if (exchange.op === 'cashier') wire.explain(exchange.request)
+  player.heard(exchange)
+}
+
+startShop()
+// Nothing is asked before somebody listens: the first login is a message, too.
+await new Promise(resolve => Object.assign(stream, { onopen: resolve, onerror: resolve }))
 enter()

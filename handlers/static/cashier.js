@@ -28,7 +28,6 @@ class Cashier {
     this.sheet = h('div', {
       class: 'sheet',
       role: 'dialog',
-      'aria-modal': 'true',
       'aria-labelledby': 'cashier-title',
       tabindex: '-1',
       'data-testid': 'cashier',

@@ -28,10 +28,8 @@ const SHAPES = {
   wallet: 'M4 7h15a1 1 0 0 1 1 1v10a1 1 0 0 1-1 1H5a1 1 0 0 1-1-1zM4 7l11-3v3M16 13h.01',
   card: 'M3 6h18v12H3zM3 10h18M7 15h3',
   next: 'M9 6l6 6-6 6',
-  person: 'M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM4 21c0-4 4-6 8-6s8 2 8 6',
-  sign: 'M4 20h16M5 16l1-4L16 3l4 4-10 9z',
-  phone: 'M8 3h8a1 1 0 0 1 1 1v16a1 1 0 0 1-1 1H8a1 1 0 0 1-1-1V4a1 1 0 0 1 1-1zM11 18h2',
-  bell: 'M6 16V11a6 6 0 0 1 12 0v5l2 2H4zM10 21h4',
+  bang: 'M12 5v9M12 18.5h.01',
+  clear: 'M5 7h14M10 7V5h4v2M7 7l1 12h8l1-12',
   reload: 'M20 11a8 8 0 1 0-2 6M20 5v6h-6'
 }
 

@@ -1,4 +1,5 @@
-/** Every text of the page, in Chinese and English, and which of the two is on. */
+/** Every text of the phone, in Chinese and English, and which of the two is on. Those of the panel are `wire-texts.js`'s. */
+import { WIRE_TEXTS } from './wire-texts.js'
 
 const TEXTS = {
   en: {
@@ -48,6 +49,8 @@ const TEXTS = {
     cashier: 'WeChat Pay (simulated)',
     cashier_close: 'Close without paying',
     cashier_to: 'To {shop}',
+    closed_app: 'The mini-program was closed',
+    closed_app_hint: 'The money is paid, and nobody told the shop. Its server will find out.',
     method: 'Pay with',
     method_balance: 'Balance',
     method_empty: 'Empty card (is declined)',
@@ -58,42 +61,7 @@ const TEXTS = {
     working: 'Paying…',
     success: 'Payment successful',
     done: 'Done',
-    declined: 'Not paid',
-    story_eyebrow: 'Self-hosted WeChat Pay backend',
-    story_title: 'Buy something. Watch it get paid.',
-    story_lead:
-      "The phone is a mini-program running against your own server. WeChat's side is played by a simulator on this machine, which signs and checks every message as the real one does.",
-    api_label: 'Payment API',
-    version_label: 'Version',
-    mode_label: 'Mode',
-    mode_simulator: 'Simulator',
-    steps_title: 'What is going on',
-    step_login: 'Login',
-    step_login_text: 'wx.login gives a code; the server exchanges it at WeChat and keeps the openid to itself.',
-    step_order: 'Order',
-    step_order_text: 'The phone sends products and quantities. The server prices them.',
-    step_prepay: 'Prepay',
-    step_prepay_text: 'The server announces the order to WeChat Pay, gets a prepay_id and signs it for the phone.',
-    step_cashier: 'Cashier',
-    step_cashier_text: 'WeChat checks that signature, shows the amount and takes the password.',
-    step_notify: 'Notification',
-    step_notify_text: 'WeChat calls the server. It verifies, stores, acknowledges.',
-    step_paid: 'Paid',
-    step_paid_text: 'The phone asked the server, never its own callback. Only now is it paid.',
-    note_kept: 'token kept from an earlier visit',
-    note_expires: 'token for {n} h',
-    note_cancelled: 'closed without paying',
-    note_declined: 'declined',
-    note_notified: 'signature verified, order moved',
-    note_asked: "the server's own query was faster",
-    doing: 'in progress',
-    did: 'done',
-    switch_title: 'The other generation',
-    switch_text: 'Stop the server and start it again with:',
-    look_title: 'Behind the counter',
-    look_ledger: "WeChat's ledger",
-    look_exchanges: 'Messages with verdicts',
-    look_api: 'API description'
+    declined: 'Not paid'
   },
   zh: {
     shop: '茶与豆',
@@ -142,6 +110,8 @@ const TEXTS = {
     cashier: '微信支付（模拟）',
     cashier_close: '关闭，不支付',
     cashier_to: '付款给 {shop}',
+    closed_app: '小程序已被关闭',
+    closed_app_hint: '钱已付，但没有人告诉商家。服务器会自己查到。',
     method: '付款方式',
     method_balance: '零钱',
     method_empty: '余额不足的卡（会失败）',
@@ -152,42 +122,7 @@ const TEXTS = {
     working: '正在支付…',
     success: '支付成功',
     done: '完成',
-    declined: '支付未完成',
-    story_eyebrow: '自托管的微信支付后端',
-    story_title: '买点什么，看它一步步付清。',
-    story_lead:
-      '手机里是一个小程序，连接的是您自己的服务器。微信一侧由本机的模拟器扮演：每一条消息都像真的微信支付那样签名和验签。',
-    api_label: '支付接口',
-    version_label: '版本',
-    mode_label: '模式',
-    mode_simulator: '模拟器',
-    steps_title: '正在发生什么',
-    step_login: '登录',
-    step_login_text: 'wx.login 得到 code，服务器向微信换取 openid，openid 不离开服务器。',
-    step_order: '下单',
-    step_order_text: '手机只提交商品和数量，价格由服务器计算。',
-    step_prepay: '预支付',
-    step_prepay_text: '服务器向微信支付下单，取得 prepay_id，并为手机签名。',
-    step_cashier: '收银台',
-    step_cashier_text: '微信核对签名，显示金额，输入密码。',
-    step_notify: '支付通知',
-    step_notify_text: '微信回调服务器：验签、落库、应答。',
-    step_paid: '已支付',
-    step_paid_text: '手机询问的是服务器，而不是自己的回调。到这里才算支付成功。',
-    note_kept: '沿用上次的登录凭证',
-    note_expires: '凭证有效 {n} 小时',
-    note_cancelled: '未支付即关闭',
-    note_declined: '支付被拒绝',
-    note_notified: '验签通过，订单已更新',
-    note_asked: '服务器主动查询先到一步',
-    doing: '进行中',
-    did: '已完成',
-    switch_title: '换一代接口',
-    switch_text: '停止服务器，再用下面的命令启动：',
-    look_title: '看看幕后',
-    look_ledger: '微信侧账本',
-    look_exchanges: '往来报文与验签结果',
-    look_api: '接口说明'
+    declined: '支付未完成'
   }
 }
 
@@ -217,7 +152,8 @@ export function switchLanguage() {
 
 /** The text called `name`, with `{values}` filled in. */
 export function t(name, values = {}) {
-  return TEXTS[current][name].replace(/\{(\w+)\}/g, (_, key) => values[key])
+  const text = TEXTS[current][name] || WIRE_TEXTS[current][name]
+  return text.replace(/\{(\w+)\}/g, (_, key) => values[key])
 }
 
 /** A product's title or description in the current language. */

@@ -23,6 +23,12 @@ export function ordersView(state, actions) {
   return { title, body: state.orders.map(order => orderCard(state, order)), dock: [] }
 }
 
+/** The user has closed it, in the middle of a payment. */
+export function closedView() {
+  const body = h('div', { class: 'nothing' }, icon('close'), h('h2', {}, t('closed_app')), h('p', {}, t('closed_app_hint')))
+  return { title: t('shop'), body: [body], dock: [] }
+}
+
 function shownStatus(state, order) {
   return order.status === 'pending' && state.closing.has(order.order_no) ? 'closing' : order.status
 }

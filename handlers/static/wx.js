@@ -7,32 +7,36 @@ const PREFIX = 'wx.'
 const OPENID = 'simulated.openid'
 
 /**
- * `openCashier({amountFen, decide})` shows the sheet and resolves to an errMsg. `heard(event)` is told what passes:
- * `{kind: 'ask' | 'answer', method, path, status, data}`, `{kind: 'sheet' | 'paid' | 'closed', orderNo}`.
+ * `openCashier({amountFen, decide})` shows the sheet and resolves to an errMsg. `heard(event)` is told what passes
+ * between phone and shop: `{kind: 'ask' | 'answer' | 'lost', at, method, path, status, headers, body}`, and that the
+ * sheet is open: `{kind: 'sheet', outTradeNo}`. `extra(method, path)` gives headers of the demo's own.
+ *
+ * `kill()`: the app is gone. Nothing is sent any more, and nobody is called back.
  */
-export function makeWx({ simulatorUrl, openCashier, heard }) {
-  const passing = new Passing()
+export function makeWx({ simulatorUrl, openCashier, heard, extra }) {
+  let alive = true
+  const living = callback => value => alive && callback && callback(value)
+  const ask = (path, data) => post(simulatorUrl + path, data)
 
   return {
-    request: options => request(options, event => heard(passing.note(event))),
-    login: ({ success, fail }) =>
-      post(`${simulatorUrl}/_sim/login`, { openid: openid() }).then(
-        ({ code }) => success({ code, errMsg: 'login:ok' }),
-        error => fail({ errMsg: `login:fail ${error.message}` })
-      ),
-    requestPayment({ complete, success, fail, ...parameters }) {
-      const orderNo = passing.orderOf(parameters.package)
-      const decide = async outcome => {
-        const { errMsg } = await post(`${simulatorUrl}/_sim/pay`, { ...parameters, outcome })
-        heard({ kind: errMsg === 'requestPayment:ok' ? 'paid' : 'refused', orderNo, errMsg })
-        return errMsg
-      }
-      heard({ kind: 'sheet', orderNo })
-      openCashier({ amountFen: passing.amountOf(orderNo), decide }).then(errMsg => {
-        const callback = errMsg === 'requestPayment:ok' ? success : fail
-        if (callback) callback({ errMsg })
-        if (complete) complete({ errMsg })
-      })
+    kill() {
+      alive = false
+    },
+    request({ success, fail, ...options }) {
+      if (alive) request(options, heard, extra).then(living(success), living(() => fail({ errMsg: 'request:fail' })))
+    },
+    login({ success, fail }) {
+      if (!alive) return
+      const lost = error => fail({ errMsg: `login:fail ${error.message}` })
+      ask('/_sim/login', { openid: openid() }).then(living(({ code }) => success({ code, errMsg: 'login:ok' })), living(lost))
+    },
+    async requestPayment({ complete, success, fail, ...parameters }) {
+      const decide = async outcome => (await ask('/_sim/pay', { ...parameters, outcome })).errMsg
+      const sheet = await ask('/_sim/cashier', parameters).catch(error => ({ errMsg: `requestPayment:fail ${error.message}` }))
+      if (!sheet.errMsg) heard({ kind: 'sheet', outTradeNo: sheet.out_trade_no })
+      const errMsg = sheet.errMsg || (await openCashier({ amountFen: sheet.amount_fen, decide }))
+      living(errMsg === 'requestPayment:ok' ? success : fail)({ errMsg })
+      living(complete)({ errMsg })
     },
     getStorageSync: key => JSON.parse(localStorage.getItem(PREFIX + key) || '""'),
     setStorageSync: (key, value) => localStorage.setItem(PREFIX + key, JSON.stringify(value)),
@@ -40,50 +44,25 @@ export function makeWx({ simulatorUrl, openCashier, heard }) {
   }
 }
 
-/**
- * WeChat's own client asks WeChat what a prepay_id costs. The simulator has no route for that, so the amount is
- * remembered from the answers that pass.
- */
-class Passing {
-  constructor() {
-    this.amounts = new Map()
-    this.packages = new Map()
-  }
-
-  note(event) {
-    if (event.kind !== 'answer' || event.status >= 300) return event
-    const [, orderNo] = event.path.match(/^\/api\/orders\/(\w+)\/pay$/) || []
-    if (orderNo) this.packages.set(event.data.package, orderNo)
-    for (const order of event.data.orders || [event.data]) {
-      if (order.order_no) this.amounts.set(order.order_no, order.amount_fen)
-    }
-    return event
-  }
-
-  orderOf(prepay) {
-    return this.packages.get(prepay)
-  }
-
-  amountOf(orderNo) {
-    return this.amounts.get(orderNo)
-  }
-}
-
 /** Any HTTP status is a success; only a request without an answer fails. */
-async function request({ url, method = 'GET', data, header = {}, timeout = 60000, success, fail }, heard) {
+async function request({ url, method = 'GET', data, header = {}, timeout = 60000 }, heard, extra) {
   const path = new URL(url, location.href).pathname
   const body = data === undefined ? undefined : JSON.stringify(data)
-  heard({ kind: 'ask', method, path })
-  let answer
+  const headers = { ...header, ...extra(method, path) }
+  heard({ kind: 'ask', at: Date.now(), method, path, headers, body })
+  const answer = await answered(url, { method, headers, body, signal: AbortSignal.timeout(timeout) })
+  heard({ kind: answer ? 'answer' : 'lost', at: Date.now(), method, path, ...answer })
+  if (!answer) throw new Error('no answer')
+  return { statusCode: answer.status, data: parsed(answer.body) }
+}
+
+async function answered(url, options) {
   try {
-    const response = await fetch(url, { method, headers: header, body, signal: AbortSignal.timeout(timeout) })
-    answer = { statusCode: response.status, data: parsed(await response.text()) }
+    const response = await fetch(url, options)
+    return { status: response.status, headers: Object.fromEntries(response.headers), body: await response.text() }
   } catch (error) {
-    heard({ kind: 'lost', method, path })
-    return fail({ errMsg: 'request:fail' })
+    return null
   }
-  heard({ kind: 'answer', method, path, status: answer.statusCode, data: answer.data })
-  success(answer)
 }
 
 function parsed(text) {
@@ -94,15 +73,16 @@ function parsed(text) {
   }
 }
 
-async function post(url, data) {
+/** A control of the simulator's. */
+export async function post(url, data, method = 'POST') {
   const headers = { 'Content-Type': 'application/json' }
-  const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(data) })
+  const response = await fetch(url, { method, headers, body: data === undefined ? undefined : JSON.stringify(data) })
   if (!response.ok) throw new Error(`the simulator answered ${response.status}`)
   return response.json()
 }
 
 /** One browser is one person, also after a reload. */
-function openid() {
+export function openid() {
   let kept = localStorage.getItem(OPENID)
   if (!kept) {
     const bytes = crypto.getRandomValues(new Uint8Array(12))

@@ -26,8 +26,9 @@ class ShopPage(WatchedPage):
     def is_status(self, status: str) -> None:
         expect(self.at("order-status")).to_have_attribute("data-status", status)
 
-    def is_step(self, name: str, state: str) -> None:
-        expect(self.at(f"step-{name}")).to_have_attribute("data-state", state)
+    def message(self, name: str) -> Locator:
+        """The newest message of this kind on the wire: see ``messages.js``."""
+        return self.page.locator(f"li.message[data-name='{name}']").last
 
     @property
     def order_no(self) -> str:

@@ -15,9 +15,10 @@ from tests.harness import V3, Server, Simulator
 
 MEASURE = (Path(__file__).parent / "contrast.js").read_text("utf-8")
 OVERFLOW = """
-() => [...document.querySelectorAll('html, #screen, #sheet *, #story *, #nav, #dock')]
+() => [...document.querySelectorAll('html, #screen, #sheet *, #panel *, #nav, #dock')]
   .filter(element => element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).display !== 'inline')
   .filter(element => !element.closest('.unseen') && element.clientWidth > 0)
+  .filter(element => getComputedStyle(element).textOverflow !== 'ellipsis')
   .map(element => `${element.tagName}.${element.className} ${element.scrollWidth} > ${element.clientWidth}`)
 """
 
@@ -58,12 +59,16 @@ def test_nothing_overflows(server: Server, open_shop: OpenShop, width: int, heig
     for view in views(shop):
         assert shop.evaluate(OVERFLOW) == [], view
         assert shop.evaluate("document.documentElement.scrollWidth") == width, view
-    story = shop.page.locator("#story")
+    panel = shop.page.locator("#panel")
     if width == 360:
-        expect(story).to_be_hidden()
+        expect(panel).to_be_hidden()
         assert shop.evaluate("document.querySelector('.glass').getBoundingClientRect().width") == width
-    else:
-        expect(story).to_be_visible()
+        shop.at("face-wire").click()
+    expect(panel).to_be_visible()
+    shop.message("x_notify").locator(".row").click()
+    expect(shop.at("detail")).to_be_visible()
+    assert shop.evaluate(OVERFLOW) == []
+    assert shop.evaluate("document.documentElement.scrollWidth") == width
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -114,7 +119,8 @@ def test_the_focus_stays_in_the_cashier(server: Server, open_shop: OpenShop) -> 
     for key in ["Tab"] * 20 + ["Shift+Tab"] * 20:
         shop.page.keyboard.press(key)
         assert shop.evaluate("Boolean(document.activeElement.closest('[role=dialog]'))"), key
-    assert shop.evaluate("['nav', 'screen', 'dock', 'story'].every(id => document.getElementById(id).inert)")
+    assert shop.evaluate("['nav', 'screen', 'dock'].every(id => document.getElementById(id).inert)")
+    assert not shop.evaluate("document.getElementById('panel').inert"), "the wire can be read meanwhile"
     shop.at("cashier-close").click()
     expect(shop.at("notice")).to_be_visible()
     assert not shop.evaluate("document.getElementById('screen').inert")
@@ -154,17 +160,18 @@ def test_a_language_nobody_speaks_does_no_harm(server: Server, open_shop: OpenSh
 
 
 def test_both_languages_have_every_text() -> None:
-    text = (Path(__file__).parents[2] / "handlers" / "static" / "i18n.js").read_text("utf-8")
-    english, chinese = re.split(r"^  zh: \{$", text, flags=re.MULTILINE)
-    names = [re.findall(r"^    (\w+):", part, flags=re.MULTILINE) for part in (english, chinese)]
-    assert names[0] == names[1]
-    assert len(names[0]) > 80
+    for file, least in (("i18n.js", 60), ("wire-texts.js", 150)):
+        text = (Path(__file__).parents[2] / "handlers" / "static" / file).read_text("utf-8")
+        english, chinese = re.split(r"^  zh: \{$", text, flags=re.MULTILINE)
+        names = [re.findall(r"^    (\w+):", part, flags=re.MULTILINE) for part in (english, chinese)]
+        assert names[0] == names[1]
+        assert len(names[0]) > least
 
 
 def test_little_is_loaded_under_a_strict_policy(server: Server, open_shop: OpenShop) -> None:
     shop = open_shop(server)
     expect(shop.at("product-mug").locator("img")).to_be_visible()
-    shop.page.wait_for_load_state("networkidle")
+    expect(shop.message("a_token")).to_be_visible()
     assert 50_000 < shop.loaded_bytes < 150_000
     assert shop.answer is not None
     policy = shop.answer.headers["content-security-policy"]
