@@ -40,6 +40,15 @@ Write = Callable[[Delivery, Seal], Notice]  # signs a notification afresh
 
 
 @dataclass(frozen=True)
+class Label:
+    """What the records say of a notification beside itself: its operation, its order, and what was done to it."""
+
+    op: str
+    out_trade_no: str
+    fault: str = ""
+
+
+@dataclass(frozen=True)
 class Judgement:
     status: int
     result: str
@@ -157,7 +166,8 @@ class Courier:
         notice = self._write(delivery, rule.seal if rule else GENUINE)
         if rule and fault == "tamper":
             notice = Notice(notice.headers, tampered(notice.body, rule))
-        judgements = await self.send(delivery.api, delivery.url, notice, _copies(rule), delivery.op, fault)
+        label = Label(delivery.op, delivery.out_trade_no, fault)
+        judgements = await self.send(delivery.api, delivery.url, notice, label, _copies(rule))
         self._probed(delivery, rule, judgements[0])
         return next((j for j in judgements if j.result == "acknowledged"), judgements[0])
 
@@ -167,17 +177,15 @@ class Courier:
             text = f"{delivery.out_trade_no}: a notification made with {rule.fault} was acknowledged"
             self._records.complain(delivery.op, "SIGNATURE_NOT_VERIFIED", text)
 
-    async def send(
-        self, api: str, url: str, notice: Notice, copies: int = 1, op: str = "", fault: str = ""
-    ) -> list[Judgement]:
-        """The same bytes, ``copies`` times at once; how each was taken. ``fault`` is what was done to them, if any."""
-        op = op or f"notify.{api}"
-        return list(await asyncio.gather(*(self._send_one(api, url, notice, op, fault) for _ in range(copies))))
+    async def send(self, api: str, url: str, notice: Notice, label: Label, copies: int = 1) -> list[Judgement]:
+        """The same bytes, ``copies`` times at once; how each was taken."""
+        return list(await asyncio.gather(*(self._send_one(api, url, notice, label) for _ in range(copies))))
 
-    async def _send_one(self, api: str, url: str, notice: Notice, op: str, fault: str) -> Judgement:
-        crossed = Exchange("out", op, "POST", url, notice.headers, notice.body, verdict="signed here", fault=fault)
+    async def _send_one(self, api: str, url: str, notice: Notice, label: Label) -> Judgement:
+        crossed = Exchange("out", label.op, "POST", url, notice.headers, notice.body)
+        crossed.fault, crossed.out_trade_no = label.fault, label.out_trade_no
         lost = Judgement(0, "dropped by the fault plan")
-        judgement = lost if fault == "drop" else await self._call(api, url, notice, crossed)
+        judgement = lost if label.fault == "drop" else await self._call(api, url, notice, crossed)
         crossed.verdict = judgement.result
         self._records.exchange(crossed)
         return judgement

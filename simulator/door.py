@@ -122,26 +122,12 @@ class WeChatHandler(RequestHandler):
             records.complain(op, "REAL_CREDENTIALS", text)
         elif reply.code:
             records.complain(op, reply.code, reply.why, reply.diagnosis)
-        records.exchange(
-            Exchange(
-                "in",
-                op,
-                message.method,
-                message.url,
-                dict(message.headers.items()),
-                message.body,
-                reply.status,
-                reply.headers,
-                reply.body,
-                reply.verdict,
-                bool(kinds),
-                rule.fault if rule else "",
-                reply.code,
-                reply.why,
-                reply.diagnosis,
-                time.time() - self.request.request_time(),
-            )
-        )
+        asked = ("in", op, message.method, message.url, dict(message.headers.items()), message.body)
+        answered = (reply.status, reply.headers, reply.body, reply.verdict, bool(kinds))
+        crossed = Exchange(*asked, *answered, began=time.time() - self.request.request_time())
+        crossed.fault = rule.fault if rule else ""
+        crossed.code, crossed.why, crossed.diagnosis = reply.code, reply.why, reply.diagnosis
+        records.exchange(crossed)
         if kinds and reply.diagnosis:
             reply.diagnosis = Diagnosis(reply.diagnosis.likely_cause, WITHHELD)
 

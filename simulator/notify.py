@@ -35,7 +35,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from simulator import notices, numbers, refund_views
-from simulator.courier import Judgement
+from simulator.courier import Judgement, Label
 from simulator.entities import PROCESSING, Order, Refund
 from simulator.notices import Changes, Facts, Notice
 from simulator.refunds import OUTCOMES
@@ -79,8 +79,9 @@ async def notify(world: World, wish: dict[str, Any]) -> dict[str, Any]:
         raise WishRefused("what is not known, or gave no notify_url, has none: give url, or send false")
     made = _make_refund(world, wish, refund, api) if refund else _make(world, wish, order, api)
     notice = _outfitted(made, wish)
-    op = "notify.refund" if refund else ""
-    results = await _send(world, wish, api, url, notice, op) if wish.get("send", True) else []
+    op, number = "notify.refund" if refund else f"notify.{api}", order.out_trade_no if order else ""
+    label = Label(op, number, _fault(wish))
+    results = await _send(world, wish, api, url, notice, label) if wish.get("send", True) else []
     return {
         "url": url,
         "headers": notice.headers,
@@ -187,11 +188,13 @@ def _fault(wish: dict[str, Any]) -> str:
     return kind if kind != "genuine" else "altered" if altered else ""
 
 
-async def _send(world: World, wish: dict[str, Any], api: str, url: str, notice: Notice, op: str) -> list[Judgement]:
+async def _send(
+    world: World, wish: dict[str, Any], api: str, url: str, notice: Notice, label: Label
+) -> list[Judgement]:
     """``times`` sendings, ``parallel`` of them at a time."""
     left, results = wish.get("times", 1), []
     while left > 0:
         together = min(left, wish.get("parallel", 1))
-        results += await world.courier.send(api, url, notice, together, op, _fault(wish))
+        results += await world.courier.send(api, url, notice, label, together)
         left -= together
     return results

@@ -38,6 +38,7 @@ class Exchange:
     """One request and its answer. ``direction``: ``in`` to WeChat, ``out`` from it. ``verdict`` on its signature.
 
     ``fault`` is what the fault plan or a wish made of it, ``code`` and ``why`` a refusal; times are real.
+    ``out_trade_no`` is given where the message may not tell it.
     """
 
     direction: str
@@ -55,6 +56,7 @@ class Exchange:
     code: str = ""
     why: str = ""
     diagnosis: Diagnosis | None = None
+    out_trade_no: str = ""
     began: float = field(default_factory=time.time)
     ended: float = 0.0
     at: float = 0.0
@@ -113,7 +115,7 @@ class Records:
         answered = Part(crossed.response_headers, crossed.response_body)
         request, response = ({**self._part(part), **unfold(part, self._merchant)} for part in (asked, answered))
         texts = (crossed.url, asked.text, request.get("decrypted", ""), answered.text)
-        number, openid = self._about("\n".join(texts))
+        number, openid = self._about(crossed.out_trade_no, "\n".join(texts))
         shown: dict[str, Any] = {
             "id": crossed.number,
             "at": rfc3339(crossed.at),
@@ -135,10 +137,10 @@ class Records:
         parts = {} if crossed.withheld else {"request": request, "response": response}
         return shown | explanation | parts
 
-    def _about(self, text: str) -> tuple[str, str]:
+    def _about(self, known: str, text: str) -> tuple[str, str]:
         """Whose payment this is: its out_trade_no and the buyer's openid, as far as known."""
-        number, prepay_id, openid = numbers_in(text)
-        number = number or self._ledger.by_prepay_id.get(prepay_id, "")
+        named, prepay_id, openid = numbers_in(text)
+        number = known or named or self._ledger.by_prepay_id.get(prepay_id, "")
         order = self._ledger.orders.get(number)
         return number, order.openid if order else openid
 

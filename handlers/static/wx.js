@@ -53,7 +53,7 @@ async function request({ url, method = 'GET', data, header = {}, timeout = 60000
   const answer = await answered(url, { method, headers, body, signal: AbortSignal.timeout(timeout) })
   heard({ kind: answer ? 'answer' : 'lost', at: Date.now(), method, path, ...answer })
   if (!answer) throw new Error('no answer')
-  return { statusCode: answer.status, data: parsed(answer.body) }
+  return { statusCode: answer.status, header: answer.headers, data: parsed(answer.body) }
 }
 
 async function answered(url, options) {

@@ -143,9 +143,15 @@ def test_a_v2_refund_notice_is_decrypted(sim, merchant_site):
 def test_what_was_done_to_a_message_is_told(sim, fault, merchant_site):
     order, prepay_id = bought(sim, notify_url=merchant_site.answer("/told", 401))
     number = {"out_trade_no": order["out_trade_no"]}
-    for wish, told in (({"signature": "forged"}, "forged"), ({"override": {"amount": 1}}, "altered"), ({}, "")):
+    for wish, told in (
+        ({"signature": "forged"}, "forged"),
+        ({"body": "?"}, "altered"),
+        ({"override": {"amount": 1}}, "altered"),
+        ({}, ""),
+    ):
         sim.control("POST", "notify", number | wish)
         assert (latest(sim, "notify.v3")["fault"], latest(sim, "notify.v3")["status"]) == (told, 401)
+        assert latest(sim, "notify.v3")["out_trade_no"] == order["out_trade_no"]
     fault("notify.v3", "drop")
     sim.pay_v3(prepay_id)
     sim.wait(lambda: sim.tries(order))
