@@ -152,7 +152,7 @@ export function switchLanguage() {
 
 /** The text called `name`, with `{values}` filled in. */
 export function t(name, values = {}) {
-  const text = TEXTS[current][name] || WIRE_TEXTS[current][name]
+  const text = TEXTS[current][name] || WIRE_TEXTS[current][name] || name
   return text.replace(/\{(\w+)\}/g, (_, key) => values[key])
 }
 
