@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
@@ -24,7 +25,7 @@ from adapters.wechat_v3.config import WechatV3Config
 from handlers.limits import Limits
 from handlers.routes import Demo, make_app
 from models.database import Database
-from models.engine import DatabaseRefused
+from models.engine import DatabaseRefused, DatabaseUnavailable
 from services.access_tokens import AccessTokens
 from services.asking import Asking
 from services.bills import Bills
@@ -38,6 +39,7 @@ from services.console.flags import Flags
 from services.console.operators import Operators
 from services.console.passwords import Passwords
 from services.console.signin import SignIn
+from services.heartbeat import Heartbeat
 from services.login import Login
 from services.notifications import Notifications
 from services.orders import Orders
@@ -87,6 +89,8 @@ class Program:
 
     async def close(self) -> None:
         await self.services.notifications.drain()
+        with contextlib.suppress(DatabaseUnavailable):
+            await self.services.heartbeat.beat()
         self.transport.close()
         await asyncio.get_running_loop().run_in_executor(None, self.services.database.close)
 
@@ -131,6 +135,7 @@ def build(
         approvals=Approvals(database, refunds, settings.ops_refund_limit_fen, now),
         audit=Audit(database, now),
         flags=Flags(database),
+        heartbeat=Heartbeat(database, now),
         now=now,
     )
     schemes = _schemes(merchant, transport, now, token) if settings.simulator_mode else {}

@@ -83,6 +83,10 @@ class TradeReport:
     scheme: str = ""  # how it was signed: a notification in another scheme than its attempt's is only a hint to query
     refunded: bool = False  # the provider says REFUND: at least a part went back
 
+    @property
+    def happened_at(self) -> int | None:
+        return self.paid_at
+
 
 class RefundStatus(enum.StrEnum):
     """What the provider says of one refund."""
@@ -121,6 +125,10 @@ class RefundReport:
     status: RefundStatus
     signed: bool
     refunded_at: int | None = None
+
+    @property
+    def happened_at(self) -> int | None:
+        return self.refunded_at
 
 
 BillKind = Literal["trade", "fund"]  # what was paid and refunded; what moved on the merchant's account
@@ -204,6 +212,15 @@ class Check:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class HeldKey:
+    """A key or certificate that this process holds, to be shown: never the key itself."""
+
+    kind: Literal["api_key", "merchant_key", "client_certificate", "public_key", "platform_certificate"]
+    serial: str  # as the provider names it; empty if it has no name
+    expires_at: int | None = None  # epoch seconds; None: it does not expire, or that is not known here
+
+
 class PaymentAdapter(Protocol):
     """One way to take money. Implementations: ``adapters/wechat_v2``, ``adapters/wechat_v3``."""
 
@@ -262,6 +279,9 @@ class PaymentAdapter(Protocol):
 
     async def refresh_keys(self) -> None:
         """Fetch the provider's verification keys anew, where it publishes them. Never called inside a request."""
+
+    def held_keys(self) -> list[HeldKey]:
+        """What signs, verifies and opens here, with its expiry. Asks nobody."""
 
     async def self_check(self) -> list[Check]:
         """Ask the provider something harmless: do the keys, the clock and the network work?"""

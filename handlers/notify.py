@@ -39,13 +39,14 @@ class NotifyHandler(Door):
             await asyncio.wait_for(self._accept(), ANSWER_WITHIN)
         except Malformed as error:
             logger.warning("authentic but not understood adapter=%s reason=%s", self._adapter, error.message)
-            return self._counted("malformed", acknowledge("malformed"))
+            return self._counted("malformed", acknowledge("malformed"), "not understood")
         except (BadSignature, Invalid) as error:  # Invalid: longer than any notification, and left unread
             probe = isinstance(error, SignatureProbe)
-            return self._counted("probe" if probe else "forged", acknowledge("signature"))
+            reason = error.message if isinstance(error, BadSignature) else "too large"
+            return self._counted("probe" if probe else "forged", acknowledge("signature"), reason)
         except (Refused, DatabaseUnavailable, PaymentError, TimeoutError) as error:
             logger.warning("not acknowledged adapter=%s reason=%r", self._adapter, error)
-            return self._counted("unavailable", acknowledge("unavailable"))
+            return self._counted("unavailable", acknowledge("unavailable"), "unavailable")
         return self._counted("accepted", acknowledge())
 
     async def _accept(self) -> None:
@@ -59,8 +60,10 @@ class NotifyHandler(Door):
             name: values[0] for name in self.request.headers if len(values := self.request.headers.get_list(name)) == 1
         }
 
-    def _counted(self, outcome: str, reply: Reply) -> Reply:
+    def _counted(self, outcome: str, reply: Reply, refused: str = "") -> Reply:
         NOTIFICATIONS.labels(self._adapter, outcome).inc()
+        if refused:
+            self.services.heartbeat.refused(self._adapter, refused)
         return reply
 
     def write_error(self, status_code: int, **_: object) -> None:

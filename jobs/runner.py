@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from jobs import ask, bill, close, hint, inbox, keys, money, overdue, refund, ship
+from jobs import ask, bill, close, heartbeat, hint, inbox, keys, money, overdue, refund, ship
 from services.bundle import Services
 from services.errors import DatabaseUnavailable, Refused
 
@@ -15,7 +15,10 @@ logger = logging.getLogger("pay.jobs")
 Job = Callable[[Services], Awaitable[int]]
 SOON = 60.0  # seconds until a pass that failed is tried again, if its turn is later than that
 Schedule = tuple[tuple[str, Job, float], ...]
-KEYS: Schedule = (("keys", keys.run_once, 6 * 3600.0),)  # every process holds its own
+OWN: Schedule = (  # every process holds its own keys, and tells of itself
+    ("keys", keys.run_once, 6 * 3600.0),
+    ("heartbeat", heartbeat.run_once, 15.0),
+)
 SHARED: Schedule = (  # claim their work in the tables: one process is enough, and any number may run them
     ("ask", ask.run_once, 2.0),
     ("close", close.run_once, 2.0),
@@ -32,13 +35,13 @@ SHARED: Schedule = (  # claim their work in the tables: one process is enough, a
 class Runner:
     def __init__(self, services: Services, *, shared: bool = True) -> None:
         self._services = services
-        self._schedule = KEYS + SHARED if shared else KEYS
+        self._schedule = OWN + SHARED if shared else OWN
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Every job once from now on. The keys come first, and before any traffic: without them nothing verifies."""
-        fetched = await self._once("keys", keys.run_once)
+        fetched = await self._once(*OWN[0])
         for name, job, pause in self._schedule:
             delay = (pause if fetched else SOON) if job is keys.run_once else 0
             self._tasks.append(asyncio.create_task(self._repeat(name, job, pause, delay), name=name))
@@ -59,7 +62,7 @@ class Runner:
 
     async def _repeat(self, name: str, job: Job, pause: float, delay: float) -> None:
         while not await self._told_to_stop(delay):
-            well = await self._once(name, job)
+            well = await self._once(name, job, pause)
             delay = pause if well else min(pause, SOON)
 
     async def _told_to_stop(self, within: float) -> bool:
@@ -69,8 +72,13 @@ class Runner:
             return False
         return True
 
-    async def _once(self, name: str, job: Job) -> bool:
+    async def _once(self, name: str, job: Job, pause: float) -> bool:
         """Whether the pass went well."""
+        well = await self._pass(name, job)
+        self._services.heartbeat.ran(name, pause, well=well)
+        return well
+
+    async def _pass(self, name: str, job: Job) -> bool:
         try:
             if done := await job(self._services):
                 logger.info("job=%s done=%d", name, done)

@@ -7,6 +7,7 @@ from models.access_token import AccessToken
 from models.audit_line import AuditLine
 from models.bill import Bill, BillLine, FundLine
 from models.discrepancy import Discrepancy
+from models.heartbeat import JobRun, Refusal
 from models.notification import Notification
 from models.operator import Operator, OperatorSession, SignInTries
 from models.order import Order, OrderItem
@@ -44,6 +45,8 @@ TABLES = [
     SignInTries,
     AuditLine,
     RefundRequest,
+    JobRun,
+    Refusal,
 ]
 
 __all__ = [
@@ -54,6 +57,7 @@ __all__ = [
     "BillLine",
     "Discrepancy",
     "FundLine",
+    "JobRun",
     "Notification",
     "Operator",
     "OperatorSession",
@@ -64,6 +68,7 @@ __all__ = [
     "Product",
     "Refund",
     "RefundRequest",
+    "Refusal",
     "Session",
     "Shipment",
     "SignInTries",

@@ -14,6 +14,11 @@ class Bill(Table):
     lines = IntegerField()
     differences = IntegerField()
     finished_at = BigIntegerField(null=True)
+    # When it was last compared, in fen; NULL: read before the totals were kept.
+    paid_fen = BigIntegerField(null=True)  # the bill's lines
+    refunded_fen = BigIntegerField(null=True)
+    our_paid_fen = BigIntegerField(null=True)  # our tables
+    our_refunded_fen = BigIntegerField(null=True)
 
     class Meta:
         table_name = "bills"

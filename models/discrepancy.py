@@ -11,6 +11,7 @@ class Discrepancy(Table):
     order_no = CharField(32, null=True)
     detail = CharField(500)
     state = CharField(16)  # OPEN, RESOLVED
+    day = CharField(10, null=True)  # YYYY-MM-DD of the bill that it was found in
     created_at = BigIntegerField()
 
     class Meta:

@@ -10,6 +10,8 @@ class Notification(Table):
     adapter = CharField(32)
     kind = CharField(16)  # payment, refund, other
     report = TextField()  # the verified facts as JSON, so that applying can be redone; {} if none
+    out_trade_no = CharField(64, null=True)  # whom it is about; NULL: it names none of ours
+    happened_at = BigIntegerField(null=True)  # when that was which it reports
     body_digest = CharField(64)  # SHA-256 of the body as received
     received_at = BigIntegerField()
     processed_at = BigIntegerField(null=True)

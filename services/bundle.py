@@ -20,6 +20,7 @@ from services.console.audit import Audit
 from services.console.flags import Flags
 from services.console.operators import Operators
 from services.console.signin import SignIn
+from services.heartbeat import Heartbeat
 from services.login import Login
 from services.notifications import Notifications, apply_waiting, waiting_messages
 from services.orders import Orders
@@ -55,6 +56,7 @@ class Services:
     approvals: Approvals
     audit: Audit
     flags: Flags
+    heartbeat: Heartbeat
     now: Clock
     starting: list[str] = field(default_factory=list)  # why nobody is served yet
     leaving: list[str] = field(default_factory=list)  # filled when the server begins to stop

@@ -92,9 +92,9 @@ def unheard_refunds(day: Day, part: Part) -> list[str]:
     return [ref for (ref,) in unknown.distinct().tuples()]
 
 
-def record(found: list[Difference], now: int) -> None:
-    """Put them before a person; one that is known already stays as it is."""
-    rows = [{**row, "state": "OPEN", "created_at": now} for row in found]
+def record(found: list[Difference], day: str, now: int) -> None:
+    """Put what was found in that day's bill before a person; what is known already stays as it is."""
+    rows = [{**row, "day": day, "state": "OPEN", "created_at": now} for row in found]
     for start in range(0, len(rows), 500):
         insert_new(Discrepancy, rows[start : start + 500], "ref")
 

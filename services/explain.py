@@ -1,51 +1,96 @@
-"""One order's story, from the log: for an operator who asks what happened."""
+"""One order's story, from the tables: for an operator who asks what happened."""
 
 from __future__ import annotations
 
-from models import Discrepancy, Order, Outbox, Payment, Shipment, StateLog, Transaction
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from models import Discrepancy, Notification, Order, Outbox, Payment, Refund, Shipment, StateLog, Transaction
+from models.base import Table
 from services.errors import NotFound
 from services.orders import rfc3339
 
+Row = TypeVar("Row", bound=Table)
+ENTITIES = ("order", "transaction", "payment", "refund", "shipment", "discrepancy")
 
-def explain(order_no: str) -> list[str]:
-    """The story in lines, oldest first. Raises NotFound. Runs inside the caller's transaction."""
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """Every row about one order, oldest first. It stays among the services: rows are for nobody else."""
+
+    order: Order
+    attempts: list[Transaction]
+    payments: list[Payment]
+    refunds: list[Refund]
+    shipments: list[Shipment]
+    flags: list[Discrepancy]
+    told: list[Outbox]
+    messages: list[Notification]
+    moves: list[StateLog]
+
+
+def gather(order_no: str) -> File:
+    """Raises NotFound("order_not_found"). Runs inside the caller's transaction."""
     order = Order.get_or_none(Order.order_no == order_no)
     if order is None:
         raise NotFound("order_not_found")
-    attempts = list(Transaction.select().where(Transaction.order == order.id).order_by(Transaction.id))
-    payments = list(Payment.select().where(Payment.order == order.id).order_by(Payment.id))
-    flags = list(Discrepancy.select().where(Discrepancy.order_no == order_no).order_by(Discrepancy.id))
-    numbers = [order.order_no, *(row.out_trade_no for row in attempts)]
-    numbers += [*(row.provider_transaction_id for row in payments), *(str(row.id) for row in flags)]
-    lines = [f"order {order.order_no}: {order.amount_fen} fen, {order.state}"]
+    attempts = _each(Transaction, Transaction.order == order.id)
+    payments = _each(Payment, Payment.order == order.id)
+    refunds = _each(Refund, Refund.order == order.id)
+    shipments = _each(Shipment, Shipment.order == order.id)
+    told = _each(Outbox, Outbox.order == order.id)
+    flags = _each(Discrepancy, Discrepancy.order_no == order_no)
+    asked = {row.out_trade_no for row in attempts} | {row.out_trade_no for row in payments}
+    messages = _each(Notification, Notification.out_trade_no.in_(sorted(asked))) if asked else []
+    numbers = [order_no, *(row.number for row in attempts), *(row.number for row in refunds)]
+    numbers += [*(row.number for row in shipments), *(row.provider_transaction_id for row in payments)]
+    numbers += [str(row.id) for row in flags]
+    moves = _each(StateLog, StateLog.entity.in_(ENTITIES), StateLog.entity_id.in_(numbers))
+    moves.sort(key=lambda row: (row.at, row.id))
+    return File(order, attempts, payments, refunds, shipments, flags, told, messages, moves)
+
+
+def _each(model: type[Row], *where: Any) -> list[Row]:
+    return list(model.select().where(*where).order_by(model.id))
+
+
+def explain(order_no: str) -> list[str]:
+    """The story in lines. Raises NotFound. Runs inside the caller's transaction."""
+    file = gather(order_no)
+    lines = [f"order {file.order.order_no}: {file.order.amount_fen} fen, {file.order.state}"]
     lines += [
         f"attempt {row.out_trade_no} through {row.adapter} ({row.scheme}): {row.state}"
         + (f", closed on {row.close_proof}" if row.close_proof else "")
-        for row in attempts
+        for row in file.attempts
     ]
-    shipments = list(Shipment.select().where(Shipment.order == order.id).order_by(Shipment.revision))
     lines += [
-        f"shipment {row.shipment_no} ({row.logistics_type}): {row.state} {row.refusal}".rstrip() for row in shipments
+        f"refund {row.out_refund_no}: {row.amount_fen} fen, {row.state}, asked for by {row.requester}"
+        + (f": {row.refusal}" if row.refusal else "")
+        for row in file.refunds
     ]
-    lines += _moves([*numbers, *(row.shipment_no for row in shipments)])
-    for payment in payments:
-        lines.append(
-            f"payment {payment.provider_transaction_id}: {payment.amount_fen} fen, {payment.disposition},"
-            f" first known by {payment.source}, paid at {rfc3339(payment.paid_at)}"
-        )
-    for event in Outbox.select().where(Outbox.order == order.id):
-        lines.append(f"told the shop: {event.kind} at {rfc3339(event.created_at)}")
-    for row in flags:
-        lines.append(f"discrepancy {row.kind} {row.state}: {row.detail}")
-    return lines
+    lines += [
+        f"shipment {row.shipment_no} ({row.logistics_type}): {row.state} {row.refusal}".rstrip()
+        for row in file.shipments
+    ]
+    return lines + _moves(file) + _facts(file)
 
 
-def _moves(numbers: list[str]) -> list[str]:
-    log = StateLog.select().where(StateLog.entity_id.in_(numbers)).order_by(StateLog.at, StateLog.id)
+def _moves(file: File) -> list[str]:
     return [
         f"{rfc3339(row.at)}  {row.entity} {row.from_state or '-'} -> {row.to_state} by {row.actor}  {row.note}".rstrip()
-        for row in log
+        for row in file.moves
     ]
+
+
+def _facts(file: File) -> list[str]:
+    """What is known by now, whenever that was learnt."""
+    lines = [
+        f"payment {row.provider_transaction_id}: {row.amount_fen} fen, {row.disposition},"
+        f" first known by {row.source}, paid at {rfc3339(row.paid_at)}"
+        for row in file.payments
+    ]
+    lines += [f"told the shop: {row.kind} at {rfc3339(row.created_at)}" for row in file.told]
+    return lines + [f"discrepancy {row.kind} {row.state}: {row.detail}" for row in file.flags]
 
 
 def open_discrepancies(limit: int) -> list[str]:

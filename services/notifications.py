@@ -98,12 +98,15 @@ def apply_messages(reports: Sequence[TradeReport | RefundReport | None], now: in
 
 def _row(received: Received, now: int) -> dict[str, object]:
     message = received.message
-    hint = isinstance(message.report, RefundReport) and not message.report.signed
+    report = message.report
+    hint = isinstance(report, RefundReport) and not report.signed
     return {
         "dedupe_key": message.dedupe_key,
         "adapter": received.adapter,
         "kind": HINT if hint else message.kind,
-        "report": evidence.dump(message.report),
+        "report": evidence.dump(report),
+        "out_trade_no": report.out_trade_no[:64] if report else None,
+        "happened_at": report.happened_at if report else None,
         "body_digest": received.body_digest,
         "received_at": now,
         "processed_at": None,

@@ -29,6 +29,7 @@ from services.fund_differences import FUND
 from services.orders import BEIJING
 from services.ports import Clock
 from services.refunds import Refunds
+from services.totals import totals
 
 logger = logging.getLogger("pay.reconciliation")
 
@@ -94,7 +95,8 @@ class Reconciliation:
             moves = await self._load_moves(lease, progress)
             await self._repair(day)
             found = await self._compare(day, differences.TRADE if moves is None else (*differences.TRADE, *FUND))
-            await self._write(lease, _finish, day.name, lines, found, int(self._now()))
+            sums = await self._database.read(totals, day)
+            await self._write(lease, _finish, day.name, lines, found, sums, int(self._now()))
         except BaseException:
             await self._database.run(_give_up, day.name, lease.until)
             raise
@@ -226,10 +228,10 @@ def _found(comparison: Comparison, day: Day, part: differences.Part) -> list[Dif
     return list(islice(comparison.find(day, part), differences.MOST + 1))
 
 
-def _finish(day: str, lines: int, found: list[Difference], now: int) -> None:
-    differences.record(found, now)
+def _finish(day: str, lines: int, found: list[Difference], sums: dict[str, int], now: int) -> None:
+    differences.record(found, day, now)
     done = {"state": "DONE", "lines": lines, "differences": len(found), "finished_at": now}
-    Bill.update(**done).where(Bill.day == day).execute()
+    Bill.update(**done, **sums).where(Bill.day == day).execute()
 
 
 def _give_up(day: str, until: int) -> None:

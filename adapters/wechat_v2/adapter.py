@@ -7,11 +7,14 @@ caller may do next. It keeps no state.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable, Mapping
 from datetime import date
 from functools import partial
 from pathlib import Path
+
+from cryptography import x509
 
 from adapters import bill
 from adapters.base import (
@@ -20,6 +23,7 @@ from adapters.base import (
     BillKind,
     Check,
     CloseResult,
+    HeldKey,
     Notification,
     Prepay,
     PrepayRequest,
@@ -211,6 +215,12 @@ class WechatV2:
     async def refresh_keys(self) -> None:
         """v2 has one shared key, which nobody publishes."""
 
+    def held_keys(self) -> list[HeldKey]:
+        held = [HeldKey("api_key", "")]
+        if self._config.cert_file:
+            held.append(_client_certificate(Path(self._config.cert_file)))
+        return held
+
     async def self_check(self) -> list[Check]:
         """Ask about a number that never was. The signed "no such order" proves key, merchant number and network."""
         try:
@@ -266,6 +276,14 @@ class WechatV2:
         if fields.get("result_code") != "SUCCESS":
             raise answers.refusal(fields.get("err_code", ""), fields.get("err_code_des", ""), table)
         return fields
+
+
+def _client_certificate(path: Path) -> HeldKey:
+    """Without its end if the file is none that can be read."""
+    with contextlib.suppress(OSError, ValueError):
+        found = x509.load_pem_x509_certificate(path.read_bytes())
+        return HeldKey("client_certificate", f"{found.serial_number:X}", int(found.not_valid_after_utc.timestamp()))
+    return HeldKey("client_certificate", "")
 
 
 def _judge_status(response: Response) -> None:

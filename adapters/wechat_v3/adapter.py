@@ -22,6 +22,7 @@ from adapters.base import (
     BillKind,
     Check,
     CloseResult,
+    HeldKey,
     Notification,
     Prepay,
     PrepayRequest,
@@ -220,6 +221,14 @@ class WechatV3:
         with believing():
             found = with_either(self._api_keys, read)
         self._keys.replace(found, now)
+
+    def held_keys(self) -> list[HeldKey]:
+        public = [HeldKey("public_key", self._public_key_id)] if self._public_key_id else []
+        platform = [
+            HeldKey("platform_certificate", each.serial_no, each.expires_at)
+            for each in self._keys.certificates.values()
+        ]
+        return [HeldKey("api_key", ""), HeldKey("merchant_key", self._serial_no), *public, *platform]
 
     async def self_check(self) -> list[Check]:
         """Fetch the certificates, then ask about a number that never was; both change nothing at WeChat."""
