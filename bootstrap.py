@@ -38,6 +38,7 @@ from services.console.audit import Audit
 from services.console.flags import Flags
 from services.console.operators import Operators
 from services.console.passwords import Passwords
+from services.console.reading import Reading
 from services.console.signin import SignIn
 from services.heartbeat import Heartbeat
 from services.login import Login
@@ -114,6 +115,7 @@ def build(
     default = ADAPTER[settings.wechat_pay_api]
     bills = Bills(adapters, default, now)
     phones, passwords = Vault(merchant.app_secret.get_secret_value(), PHONE), Passwords()
+    watch = Watch(database, now)
     services = Services(
         database=database,
         adapters=adapters,
@@ -128,7 +130,7 @@ def build(
         bills=bills,
         reconciliation=Reconciliation(database, bills, asking, refunds, now),
         resolving=Resolving(database, adapters, now),
-        watch=Watch(database, now),
+        watch=watch,
         shipping=Shipping(database, carrier, AccessTokens(database, carrier, now), settings.shipping_within_hours, now),
         operators=Operators(database, phones, passwords, now, token),
         signin=SignIn(database, phones, passwords, now, token),
@@ -136,6 +138,7 @@ def build(
         audit=Audit(database, now),
         flags=Flags(database),
         heartbeat=Heartbeat(database, now),
+        reading=Reading(database, adapters, watch, now),
         now=now,
     )
     schemes = _schemes(merchant, transport, now, token) if settings.simulator_mode else {}

@@ -44,12 +44,12 @@ class Kept:
     sums: Mapping[str, Decimal]
 
 
-def day_of(text: str) -> Day:
-    """Raises Invalid("day_invalid")."""
+def day_of(text: str, field: str = "day") -> Day:
+    """Raises Invalid("day_invalid"), naming the field."""
     try:
         midnight = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=BEIJING)
     except ValueError:
-        raise Invalid("day_invalid", field="day") from None
+        raise Invalid("day_invalid", field=field) from None
     return Day(midnight.date().isoformat(), int(midnight.timestamp()))
 
 

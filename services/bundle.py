@@ -19,6 +19,7 @@ from services.console.approvals import Approvals
 from services.console.audit import Audit
 from services.console.flags import Flags
 from services.console.operators import Operators
+from services.console.reading import Reading
 from services.console.signin import SignIn
 from services.heartbeat import Heartbeat
 from services.login import Login
@@ -57,6 +58,7 @@ class Services:
     audit: Audit
     flags: Flags
     heartbeat: Heartbeat
+    reading: Reading
     now: Clock
     starting: list[str] = field(default_factory=list)  # why nobody is served yet
     leaving: list[str] = field(default_factory=list)  # filled when the server begins to stop

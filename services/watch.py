@@ -35,6 +35,11 @@ class Watch:
         self._last = Look(0, {})
         self._looking = asyncio.Lock()
 
+    @property
+    def last(self) -> Look:
+        """The newest look of this process, however old; ``at`` is 0 if it never looked."""
+        return self._last
+
     async def look(self) -> Look:
         """The newest look, a new one if it is a minute old. Raises DatabaseUnavailable."""
         async with self._looking:

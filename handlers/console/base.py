@@ -25,6 +25,7 @@ from handlers.words import WORDS, words_for
 from services.console.audit import Act, By
 from services.console.signin import Signed
 from services.errors import DatabaseUnavailable, Forbidden, Invalid, Refused, TryLater, Unauthorized
+from services.orders import rfc3339
 
 T = TypeVar("T")
 BEIJING = timezone(timedelta(hours=8))
@@ -166,6 +167,7 @@ class Bare(Door):
             "said": self._said(),
             "money": money,
             "moment": moment,
+            "stamp": rfc3339,
         }
 
     def show_page(self, template: str, **values: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from handlers.console import account, actions, approvals, discrepancies, people
+from handlers.console import account, actions, approvals, discrepancies, orders, people, reconciliation, today
 from handlers.console.base import MissingPage
 from handlers.pages import Pictures
 
@@ -15,9 +15,17 @@ ACCOUNT: list[Any] = [
     (r"/ops/sign-out", account.SignOutPage),
     (r"/ops/account", account.AccountPage),
 ]
-READING: list[Any] = []  # today, orders, one order's story, reconciliation
 ORDER = r"/ops/orders/([0-9A-Z]{8,32})"
 NUMBER = r"([0-9]{1,18})"
+DAY = r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
+READING: list[Any] = [
+    (r"/ops", today.TodayPage),
+    (r"/ops/orders", orders.OrdersPage),
+    (r"/ops/orders\.csv", orders.ExportPage),
+    (ORDER, orders.OrderPage),
+    (r"/ops/reconciliation", reconciliation.DaysPage),
+    (rf"/ops/reconciliation/{DAY}", reconciliation.DayPage),
+]
 ACTIONS: list[Any] = [
     (ORDER + "/query", actions.QueryPage),
     (ORDER + "/close", actions.ClosePage),

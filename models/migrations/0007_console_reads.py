@@ -52,6 +52,7 @@ def up(migrator, db):
     for table, *columns in (
         ("orders", "state", "created_at"),
         ("orders", "state", "amount_fen", "created_at"),
+        ("orders", "refunded_fen", "created_at", "amount_fen"),
         ("refunds", "refunded_at"),
         ("refunds", "refund_no"),
         ("notifications", "out_trade_no"),

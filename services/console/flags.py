@@ -43,7 +43,7 @@ class Flags:
 
 def _page(state: str, before: int | None) -> list[Flag]:
     rows = Discrepancy.select().where(Discrepancy.state == state).order_by(Discrepancy.id.desc()).limit(PAGE)
-    return [_flag(row) for row in (rows.where(Discrepancy.id < before) if before is not None else rows)]
+    return [flag_of(row) for row in (rows.where(Discrepancy.id < before) if before is not None else rows)]
 
 
 def _one(discrepancy_id: int) -> Flag:
@@ -51,9 +51,9 @@ def _one(discrepancy_id: int) -> Flag:
     if row is None:
         raise NotFound("discrepancy_not_found")
     end = StateLog.get_or_none(entity="discrepancy", entity_id=str(row.id), to_state="RESOLVED")
-    return _flag(row, *((end.actor, end.note, rfc3339(end.at)) if end else ()))
+    return flag_of(row, *((end.actor, end.note, rfc3339(end.at)) if end else ()))
 
 
-def _flag(row: Discrepancy, *resolution: str) -> Flag:
+def flag_of(row: Discrepancy, *resolution: str) -> Flag:
     what = (row.id, row.kind, row.ref, row.order_no or "", row.detail, row.state)
     return Flag(*what, rfc3339(row.created_at), *resolution)
