@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import csv
 import re
+from typing import get_args, get_type_hints
 
+from adapters.base import HeldKey
+from handlers.console.orders import THINGS
 from handlers.console.routes import CONSOLE
 from handlers.console.said import SAID
+from handlers.console.today import NAMES
+from jobs import runner
 from services.console.operators import ROLES
+from services.console.search import STATES
 from tests.processes import ROOT
 
 PAGES = ROOT / "handlers" / "templates" / "console"
@@ -18,19 +24,31 @@ def said_in_templates() -> set[str]:
     return {words for page in PAGES.glob("*.html") for words in re.findall(r'_\("([^"]+)"\)', page.read_text("utf-8"))}
 
 
+def named() -> set[str]:
+    """What has a name elsewhere: statuses, events, jobs, keys, and why a notification was refused."""
+    adapters = "".join(path.read_text("utf-8") for path in ROOT.glob("adapters/wechat_v*/codec.py"))
+    reasons = set(re.findall(r'(?:BadSignature|SignatureProbe)\("([^"]+)"', adapters))
+    reasons |= {f"Wechatpay-{name} missing or repeated" for name in ("Timestamp", "Nonce", "Serial", "Signature")}
+    doors = set(re.findall(r'"(not understood|too large|unavailable)"', (ROOT / "handlers" / "notify.py").read_text()))
+    kinds = get_args(get_type_hints(HeldKey)["kind"])
+    codes = {word.replace("_", " ") for word in (*STATES, *kinds, "access_token") if word}
+    jobs = {f"job {name}" for name, *_ in (*runner.OWN, *runner.SHARED)}
+    return reasons | doors | codes | jobs | set(THINGS.values()) | set(NAMES)
+
+
 def test_all_that_is_said_has_chinese_words_and_no_word_is_left_over() -> None:
     rows = list(csv.reader(CHINESE.read_text("utf-8").splitlines()))
     acts = {getattr(page, "does", "") for _, page, *_ in CONSOLE} | {"sign-in", "sign-out", "sign-out everywhere"}
     assert [row[0] for row in rows] == sorted({row[0] for row in rows})
-    assert {row[0] for row in rows} == said_in_templates() | set(SAID.values()) | set(ROLES) | acts - {""}
+    assert {row[0] for row in rows} == said_in_templates() | set(SAID.values()) | set(ROLES) | acts - {""} | named()
     for english, chinese in rows:
-        assert re.findall(r"%\(\w+\)s", english) == re.findall(r"%\(\w+\)s", chinese)
+        assert sorted(re.findall(r"%\(\w+\)s", english)) == sorted(re.findall(r"%\(\w+\)s", chinese))
 
 
 def test_nothing_changes_a_line_of_the_log() -> None:
     sources = [*ROOT.glob("services/**/*.py"), *ROOT.glob("models/*.py"), ROOT / "cli.py"]
     text = "\n".join(path.read_text("utf-8") for path in sources)
-    assert set(re.findall(r"AuditLine\.(?!id\b)(\w+)", text)) == {"insert", "select"}
+    assert set(re.findall(r"AuditLine\.(?!id\b)(\w+)", text)) == {"insert", "select", "subject", "outcome"}
     assert text.count("audit_log") == 1  # where the table is named
 
 
