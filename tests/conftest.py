@@ -4,6 +4,7 @@ under ``CI=true`` it fails instead."""
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,11 @@ import pytest
 
 from tests.databases import MariaDb, Tables, broken_invariants
 from tests.harness import APIS, Api, Server, Simulator
+
+# Kept bytecode, also where the environment forbids it, as container images do: without it every server that is started
+# compiles itself, and every worker all the tests.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Files that take longest, longest first: a worker that began one of them last would keep the others waiting.
 LONG = (
