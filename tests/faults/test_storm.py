@@ -1,5 +1,8 @@
 """A thousand orders while three gateway answers in ten are lost, cut, late or tampered with, and of two hundred of them
-not one notification arrives. When the faults stop all come to rest in one cycle: none paid twice, none lost."""
+not one notification arrives. When the faults stop all come to rest in one cycle: none paid twice, none lost.
+
+On MariaDB; on SQLite a fifth of them, which begin and end in the same way.
+"""
 
 from __future__ import annotations
 
@@ -75,16 +78,19 @@ def strikes(simulator: Simulator) -> int:
 
 
 def test_a_thousand_orders_in_a_storm(fleet: Fleet, simulator: Simulator) -> None:
+    part = 5 if fleet.tables.is_sqlite else 1
+    count, unheard = ORDERS // part, UNHEARD // part
     dice = random.Random(4)
-    ends = [dice.choice(ENDS) for _ in range(ORDERS)]
-    buyers = [Buyer(fleet.servers[number % 2]) for number in range(BUYERS)] * (ORDERS // BUYERS)
+    ends = [dice.choice(ENDS) for _ in range(count)]
+    people = [Buyer(fleet.servers[number % 2]) for number in range(BUYERS // part)]
+    buyers = people * (count // len(people))
     simulator.put("faults", {"seed": 4, "rules": STORM})
     with ThreadPoolExecutor(16) as crowd:
-        heard = list(crowd.map(live, buyers[UNHEARD:], ends[UNHEARD:]))
+        heard = list(crowd.map(live, buyers[unheard:], ends[unheard:]))
         struck = strikes(simulator)
         simulator.put("faults", {"seed": 5, "rules": [*SILENCE, *STORM]})
-        orders = [*crowd.map(live, buyers[:UNHEARD], ends[:UNHEARD]), *heard]
-        wanted = [(buyers[n].server, orders[n], ends[n]) for n in range(ORDERS) if "refunded" in ends[n]]
+        orders = [*crowd.map(live, buyers[:unheard], ends[:unheard]), *heard]
+        wanted = [(buyers[n].server, orders[n], ends[n]) for n in range(count) if "refunded" in ends[n]]
 
         def left() -> int:
             done = list(crowd.map(lambda one: give_back(*one), wanted))
@@ -93,15 +99,15 @@ def test_a_thousand_orders_in_a_storm(fleet: Fleet, simulator: Simulator) -> Non
                 due_now(fleet)
             return len(wanted)
 
-        eventually(lambda: left() < 20, pause=2.2)
+        eventually(lambda: left() < count // 50, pause=2.2)
         struck += strikes(simulator)
         simulator.put("faults", SILENCE)  # answers are true again; still nothing is heard of unless it is asked about
         eventually(lambda: not left(), pause=2.2)
-    assert struck > 3 * ORDERS // 10  # of at least one answer an order
+    assert struck > 3 * count // 10  # of at least one answer an order
     come_to_rest(fleet)
 
-    lists = [buyer.call("GET", "/api/orders").json()["orders"] for buyer in buyers[:BUYERS]]
+    lists = [buyer.call("GET", "/api/orders").json()["orders"] for buyer in people]
     shown = {order["order_no"]: order["status"] for listed in lists for order in listed}
     assert shown == dict(zip(orders, ends, strict=True))
-    assert len(attempts(fleet.tables)) == ORDERS  # no second out_trade_no for any order
+    assert len(attempts(fleet.tables)) == count  # no second out_trade_no for any order
     check_money(fleet.tables, ledger_of(fleet))
