@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from handlers.console.base import Bare, Page
+from services.console.audit import By
 from services.errors import Refused, TooMany, TryLater, Unauthorized
 
 HOME = "/ops"
 
 
 class SignInPage(Bare):
+    """A new session, and the end of the one that this browser had."""
+
     async def show(self, *_: str) -> None:
         self.show_page("sign_in.html", message="")
 
@@ -17,6 +20,7 @@ class SignInPage(Bare):
         limits.take("login", f"ops {self.address()}")
         name, password, code = (self.get_body_argument(each, "") for each in ("name", "password", "code"))
         token = await self.services.signin.sign_in(name, password, code.replace(" ", ""), self.by)
+        await self.services.signin.sign_out(self.kept("ops"), By(name, self.by.address, self.request_id))
         self.drop("xsrf")
         self.keep("ops", token)
         self.go(HOME)

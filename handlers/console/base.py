@@ -214,6 +214,8 @@ class Bare(Door):
     def refuse_on(self, template: str, error: Refused, **values: Any) -> None:
         """The refusal's status and words on a page."""
         self.set_status(WORDS[error.code].status)
+        if "seconds" in error.details:
+            self.set_header("Retry-After", error.details["seconds"])
         message = words_for(error.code, self.language, error.details)
         self.show_page(template, message=message, request_id=self.request_id, back=self.back, **values)
 

@@ -66,7 +66,7 @@ class SignIn:
     async def sign_in(self, name: str, password: str, code: str, by: By) -> str:
         """The token of a new session. Raises Unauthorized("sign_in_refused"), TooMany("sign_in_locked"), TryLater."""
         if wait := await self._database.run(tries.take, name, by.address, int(self._now())):
-            raise TooMany("sign_in_locked", minutes=str(wait // 60 + 1), seconds=str(wait))
+            raise TooMany("sign_in_locked", minutes=str((wait + 59) // 60), seconds=str(wait))
         known = await self._database.read(_known, name)
         right = await self._right(password, known.password or self._passwords.nobodys)
         step = self._step(known, code)

@@ -164,3 +164,10 @@ def test_a_server_with_wrong_settings_says_all_of_it_and_does_not_start(tmp_path
     for part in ("DATABASE_URL", "WECHAT_V2_API_KEY", "chmod 400", "WECHAT_V3_API_KEY"):
         assert part in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_the_console_is_there_for_operators(live: Live) -> None:
+    for server in live.servers:
+        assert server.http.get("/ops/sign-in").status_code == 200
+        assert server.http.get("/ops/static/ops.css").status_code == 200
+        assert server.http.get("/ops").headers["Location"] == "/ops/sign-in"
