@@ -100,6 +100,16 @@ def paid_and_given_back(client: Client) -> None:
         client.becomes("partially_refunded")
 
 
+def paid_and_refund_asked(client: Client) -> None:
+    """v2 says nothing of a refund that can be believed: the jobs ask. Its notice comes all the same."""
+    begun(client)
+    client.pay()
+    client.becomes("paid")
+    client.give_back(1000)
+    client.simulator.post("clock", advance_seconds=4)  # WeChat takes three for it
+    eventually(client.simulator.quiet)
+
+
 def cancelled(client: Client) -> None:
     begun(client)
     client.prepay()

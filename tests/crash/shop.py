@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from urllib.parse import urlsplit
 
 from tests.crash.aftermath import DATABASE_AWAY
 from tests.crash.lives import Client
@@ -18,20 +19,20 @@ Life = Callable[[Client], None]
 
 
 class Shop:
-    """A server between three wires: to the database, to the gateway, and from those who ask it."""
+    """A server between wires: to the gateway, from those who ask it and, unless it has a file, to the database."""
 
-    def __init__(self, fleet: Fleet, database: int, **environ: str) -> None:
+    def __init__(self, fleet: Fleet, **environ: str) -> None:
         self.fleet = fleet
         self.trap = Trap()
-        self._wires = {
-            "database": Wire(database, Sql),
-            "gateway": Wire(fleet.simulator.port, Http),
-            "door": Wire(0, Http),
-        }
+        self._wires = {"gateway": Wire(fleet.simulator.port, Http), "door": Wire(0, Http)}
+        url = fleet.tables.url
+        if port := urlsplit(url).port:
+            self._wires["database"] = Wire(port, Sql)
+            url = through(self._wires["database"], url)
         for name, wire in self._wires.items():
             wire.watch = self.trap.on(name)
         environ |= {
-            "DATABASE_URL": through(self._wires["database"], fleet.tables.url),
+            "DATABASE_URL": url,
             "SIMULATOR_URL": self._wires["gateway"].url,
             "PUBLIC_URL": self._wires["door"].url,
         }

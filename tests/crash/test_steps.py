@@ -5,7 +5,6 @@ compared."""
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -13,25 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.lives import cancelled, paid_and_given_back
-from tests.crash.rounds import ROUNDS, SEED
+from tests.crash.lives import cancelled, paid_and_given_back, paid_and_refund_asked
+from tests.crash.rounds import KINDS, ROUNDS, SEED, fresh
 from tests.crash.shop import DAYS, Life, Shop
 from tests.crash.steps import HELD_AT_MOST, Step
-from tests.databases import MariaDb
 from tests.faults.crowd import SLOW, come_to_rest, ledger_of
 from tests.faults.verdict import check_money
 from tests.fleet import Fleet
-from tests.harness import V3, Simulator
+from tests.harness import V2_HMAC, V3, Api, Simulator
 from tests.processes import PATIENCE
 
 TOGETHER = 4  # lives that one kill ends, each held at a step of its own
 Group = list[tuple[Life, Step]]
-
-
-@pytest.fixture
-def fleet(tmp_path: Path, simulator: Simulator, mariadb: MariaDb) -> Iterator[Fleet]:
-    with Fleet(tmp_path, simulator, mariadb.create()) as fleet:
-        yield fleet
 
 
 @dataclass
@@ -56,8 +48,7 @@ class Plan:
                 (waited_for if notified else free).extend((life, moment) for moment in step.moments)
         dice.shuffle(free)
         dice.shuffle(waited_for)
-        size = max(TOGETHER - 1, -(-len(free) // len(waited_for)))
-        dealt = [free[at : at + size] for at in range(0, len(free), size)]
+        dealt = [free[at : at + TOGETHER - 1] for at in range(0, len(free), TOGETHER - 1)]
         last = [[one] for one in waited_for]
         return [[*first, *second] for first, second in zip_longest(dealt, last, fillvalue=[])]
 
@@ -95,13 +86,26 @@ def _taken(steps: list[Step], step: Step) -> bool:
     return True
 
 
-def test_each_step_of_the_server(fleet: Fleet, mariadb: MariaDb) -> None:
-    shop, plan, dice = Shop(fleet, mariadb.port, ROLES="api,notify", **V3.environ), Plan(), random.Random(SEED)
-    jobs = fleet.start(ROLES="jobs", **DAYS, **V3.environ)
+LIVES: dict[Api, tuple[Life, ...]] = {V3: (paid_and_given_back, cancelled), V2_HMAC: (paid_and_refund_asked, cancelled)}
+
+
+@pytest.mark.parametrize(("kind", "api"), KINDS, ids=lambda each: str(getattr(each, "name", each)))
+def test_each_step_of_the_server(
+    kind: str, api: Api, request: pytest.FixtureRequest, tmp_path: Path, simulator: Simulator
+) -> None:
+    with Fleet(tmp_path, simulator, fresh(kind, request, tmp_path)) as fleet:
+        told = killed_at_each_step(fleet, api)
+    print(f"seed {SEED}, {kind}, {api.name}: {told}")
+
+
+def killed_at_each_step(fleet: Fleet, api: Api) -> str:
+    """In so many rounds; what was done."""
+    shop, plan, dice = Shop(fleet, ROLES="api,notify", **api.environ), Plan(), random.Random(SEED)
+    jobs = fleet.start(ROLES="jobs", **DAYS, **api.environ)
     jobs.expect_log(*SLOW)
     fleet.settle()
     assert jobs.process.stop() == 0
-    for life in (paid_and_given_back, cancelled):
+    for life in LIVES[api]:
         plan.record(shop, life)
     kills = points = 0
     with ThreadPoolExecutor(TOGETHER + 1) as crowd:
@@ -119,4 +123,4 @@ def test_each_step_of_the_server(fleet: Fleet, mariadb: MariaDb) -> None:
             assert jobs.process.stop() == 0
     shop.close()
     steps = sum(len(steps) for steps in plan.steps.values())
-    print(f"seed {SEED}: {steps} messages, {points} points in {ROUNDS} rounds, {kills} kills of the server")
+    return f"{steps} messages, {points} points in {ROUNDS} rounds, {kills} kills of the server"
