@@ -73,6 +73,7 @@ def a_day() -> None:
     pay(3, DAY.ends, 1000)
     pay(4, DAY.begins - 1, 1000)
     pay(5, NOON, 7)
+    pay(6, NOON + 1800, 4)
     refund(1, first, NOON + 3599, 3)
     refund(2, first, DAY.ends, 1000)
     refund(3, first, NOON, 1000, "PROCESSING")
@@ -98,9 +99,9 @@ def a_day() -> None:
 def test_a_day_adds_up_to_the_fen(database: Database) -> None:
     database.run_here(a_day)
     seen = database.read_here(glance.glance, DAY)
-    assert {hour: fen for hour, fen in enumerate(seen.paid) if fen} == {0: 9_007_199_254_740_993, 12: 7, 23: 5}
+    assert {hour: fen for hour, fen in enumerate(seen.paid) if fen} == {0: 9_007_199_254_740_993, 12: 11, 23: 5}
     assert {hour: fen for hour, fen in enumerate(seen.refunded) if fen} == {12: 3}
-    assert (seen.payments, seen.refunds) == (3, 1)
+    assert (seen.payments, seen.refunds) == (4, 1)
     assert seen.orders == {"CREATED": 0, "PAYING": 1, "CLOSING": 0, "CLOSED": 2, "PAID": 2, "PAID_LATE": 0}
     assert (seen.tried, seen.succeeded) == (4, 2), "an order that nobody began to pay is no failure"
     assert seen.delays == glance.Delays(100, 0, 4, [50, 45, 0, 0, 5])
