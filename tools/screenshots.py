@@ -60,6 +60,13 @@ def paid(shop: ShopPage) -> None:
     shop.pay()
 
 
+def forged(shop: ShopPage) -> None:
+    """Played to its end, and the notification opened."""
+    shop.at("play-forged").click()
+    expect(shop.page.locator(".note.good")).to_be_visible(timeout=30_000)
+    shop.message("x_notify").locator(".row").click()
+
+
 PICTURES: list[tuple[str, Scene, Look]] = [
     ("shop", demo(basket), WIDE),
     ("shop-zh", demo(basket), WIDE | {"locale": "zh-CN"}),
@@ -67,6 +74,7 @@ PICTURES: list[tuple[str, Scene, Look]] = [
     ("paid", demo(paid), WIDE),
     ("paid-zh", demo(paid), WIDE | {"locale": "zh-CN"}),
     ("paid-dark", demo(paid), WIDE | {"dark": True}),
+    ("forged", demo(forged), WIDE),
 ]
 
 

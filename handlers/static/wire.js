@@ -106,6 +106,7 @@ export class Wire {
     row.setAttribute('aria-expanded', String(!open))
     if (open) item.lastChild.remove()
     else item.append(detailOf(message))
+    if (!open) item.scrollIntoView({ block: 'nearest' })
     this.following = false
     this.stop(row)
   }

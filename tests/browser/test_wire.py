@@ -76,7 +76,7 @@ def test_every_message_of_a_payment_by_the_scheme_that_was_chosen(shop: ShopPage
     prepay = opened(shop, "x_prepay")
     expect(prepay).to_contain_text("WeChat verified it")
     sign = opened(shop, "a_paysign")
-    expect(sign).to_contain_text("Signed by Our server")
+    expect(sign).to_contain_text("Our server signed it")
     lines = block(sign, "d_signed")
     notice = opened(shop, "x_notify")
     if scheme == "RSA":
