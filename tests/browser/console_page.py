@@ -16,17 +16,20 @@ SERIOUS = {"serious", "critical"}
 
 
 class ConsolePage(WatchedPage):
-    """``person`` signs in at once; their language is that of the browser."""
+    """``person``, who was not signed in before, signs in at once; their language is that of the browser."""
 
     def __init__(self, browser: Browser, person: Person, **look: Any) -> None:
         super().__init__(browser, person.server.url, **look)
         self.person = person
         self.open("/ops")
-        self.fill(name=person.name, password=person.password, code=person.phone.code())
-        person.phone.used = person.phone.step
         self.faults()
+        self.fill(name=person.name, password=person.password, code=person.phone.code())
         self.press("Sign in", "登录")
         expect(self.page.locator(".who")).to_contain_text(person.name)
+
+    def open(self, address: str) -> None:
+        self.loaded_bytes = 0
+        super().open(address)
 
     def fill(self, **fields: str) -> None:
         for name, value in fields.items():
@@ -46,6 +49,7 @@ class ConsolePage(WatchedPage):
 
     def faults(self) -> None:
         """What the page that is open must not have: wider than the screen, faint, hard to use for some."""
+        assert self.loaded_bytes < 150_000, self.page.url
         size = self.page.viewport_size
         assert size
         assert self.page.evaluate("document.documentElement.scrollWidth") <= size["width"], self.page.url
