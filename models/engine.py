@@ -34,6 +34,7 @@ MYSQL_SESSION = (
     "SET SESSION innodb_lock_wait_timeout=3",
 )
 OLDEST = {"MariaDB": (10, 6), "MySQL": (8, 0)}
+SQLITE_STORAGE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR}  # the disk's doing, not ours
 FAR_AWAY = {"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "fuse.glusterfs", "ceph"}  # locks there are promises
 ANY_SERVER = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 ANY_SERVER.check_hostname = False
@@ -192,14 +193,19 @@ def undone(error: Exception) -> bool:
     SQLite runs out of disk before it has written the frame that makes a commit. After SQLITE_IOERR that frame may be in
     the file, where a crash would bring it to light; SQLITE_READONLY comes before the first write, never here.
     """
-    full = getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-    return full or lost_race(error)
+    return _sqlite_code(error) == sqlite3.SQLITE_FULL or lost_race(error)
 
 
 def broken(error: Exception) -> bool:
-    """The connection is gone: the driver's own errors begin at 2000, the server's words about a statement do not."""
+    """The connection is gone: the driver's own errors begin at 2000, the server's words about a statement do not. Or,
+    with SQLite, the disk."""
     lost = isinstance(error, peewee.OperationalError) and isinstance(error.args[0], int) and error.args[0] // 1000 == 2
-    return lost or isinstance(error, peewee.InterfaceError)
+    return lost or isinstance(error, peewee.InterfaceError) or _sqlite_code(error) in SQLITE_STORAGE
+
+
+def _sqlite_code(error: BaseException) -> int:
+    """SQLite's primary result code; 0 if this is none of its errors."""
+    return int(getattr(_first(error), "sqlite_errorcode", 0)) & 0xFF
 
 
 def unavailable(error: Exception) -> DatabaseUnavailable:
@@ -210,10 +216,16 @@ def unavailable(error: Exception) -> DatabaseUnavailable:
 
 
 def words(error: BaseException) -> str:
-    """The driver's words. Peewee hides the first error of a broken connection behind a second one."""
+    """The driver's words."""
+    first = _first(error)
+    return f"{type(first).__name__}: {first}"
+
+
+def _first(error: BaseException) -> BaseException:
+    """Peewee hides the first error of a broken connection behind a second one."""
     while error.__context__ is not None and not any(error.args[1:]):
         error = error.__context__
-    return f"{type(error).__name__}: {error}"
+    return error
 
 
 def _server(shown: Mapping[str, Any]) -> list[tuple[bool, str]]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.crash.test_disk import ReadOnlyFile
 from tests.databases import MariaDb, Tables
 from tests.fleet import Fleet
 from tests.harness import NO_TLS, V3, Buyer, Server, Simulator
@@ -46,6 +49,22 @@ def test_a_database_that_is_away_at_the_start_is_waited_for(
     assert server.surprises() == []
     waiting = [line for line in server.process.text().splitlines() if "waiting for the database" in line]
     assert len(waiting) <= 3  # once for each thing that is wrong, not once for each look
+
+
+def test_a_file_that_cannot_be_written_at_the_start_is_waited_for(tmp_path: Path, simulator: Simulator) -> None:
+    """The same with a full disk: who has mended it need not start anything."""
+    trouble = ReadOnlyFile(tmp_path)
+    server = Server(tmp_path, simulator, trouble.url, **V3.environ)
+    with closing(sqlite3.connect(tmp_path / "pay.db")) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    trouble.begin(server)
+    server.process.start(lambda: answers(server, "/healthz") == 200)
+    assert answers(server, "/readyz") == 503
+    trouble.end()
+    eventually(lambda: answers(server, "/readyz") == 200)
+    assert server.end() == 0
+    server.expect_log("waiting for the database: OperationalError: attempt to write a readonly database")
+    assert server.surprises() == []
 
 
 REFUSALS = {  # the user, the database, and what the refusal says
