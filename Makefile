@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 WORKERS ?= 4
 SHARE ?= 1
 TURN ?= 0
+# Bytecode is kept, whatever the environment says: pytest would rewrite its plugins at the start of every worker.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: run install test lint unit mutants soak crash fuzz cluster check-all docs screenshots clean
 
