@@ -21,7 +21,7 @@ from tests.processes import eventually
 from tests.sale import Notice, Sale, acknowledged
 from tests.wire import send
 
-HEARD_LATE, UNHEARD, LOAD = 6, 6, 120
+HEARD_LATE, UNHEARD, LOAD = 6, 6, 60
 
 
 @pytest.fixture(params=["sqlite", "mariadb"])
