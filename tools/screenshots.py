@@ -18,7 +18,11 @@ from playwright.sync_api import Browser, expect, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # started as a file, Python looks for modules in tools/ alone
 
+from tests.browser.console_page import ConsolePage  # noqa: E402
 from tests.browser.shop_page import ShopPage  # noqa: E402
+from tests.browser.watched import WatchedPage  # noqa: E402
+from tests.console.people import Person  # noqa: E402
+from tests.databases import Tables  # noqa: E402
 from tests.harness import V3, Server, Simulator  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
@@ -27,7 +31,7 @@ WIDE = {"width": 1280, "height": 880}
 STILL = 700  # ms until nothing moves any more
 
 Look = dict[str, Any]
-Scene = Callable[[Browser, Server, Look], ShopPage]  # opens a page and leads it to what is to be seen
+Scene = Callable[[Browser, Server, Look], WatchedPage]  # opens a page and leads it to what is to be seen
 
 
 def demo(act: Callable[[ShopPage], None]) -> Scene:
@@ -42,10 +46,16 @@ def demo(act: Callable[[ShopPage], None]) -> Scene:
     return scene
 
 
-def basket(shop: ShopPage) -> None:
-    for product in ("latte", "latte", "lemon-tea"):
-        shop.at(f"add-{product}").click()
-    shop.page.locator("#screen").evaluate("element => element.scrollTo(0, 0)")
+def console(name: str, address: str) -> Scene:
+    """The operations console, as this admin sees it who was made in the terminal; ``{order}``: the last one paid."""
+
+    def scene(browser: Browser, server: Server, look: Look) -> ConsolePage:
+        page = ConsolePage(browser, Person.first(server, name), **look)
+        order = Tables(server.database_url).one("SELECT order_no FROM orders WHERE state = 'PAID' ORDER BY id DESC")
+        page.open(address.format(order=order))
+        return page
+
+    return scene
 
 
 def cashier(shop: ShopPage) -> None:
@@ -68,19 +78,20 @@ def forged(shop: ShopPage) -> None:
 
 
 PICTURES: list[tuple[str, Scene, Look]] = [
-    ("shop", demo(basket), WIDE),
-    ("shop-zh", demo(basket), WIDE | {"locale": "zh-CN"}),
     ("cashier", demo(cashier), WIDE),
     ("paid", demo(paid), WIDE),
     ("paid-zh", demo(paid), WIDE | {"locale": "zh-CN"}),
     ("paid-dark", demo(paid), WIDE | {"dark": True}),
     ("forged", demo(forged), WIDE),
+    ("console", console("alice", "/ops"), WIDE),
+    ("console-order", console("bob", "/ops/orders/{order}"), WIDE),
+    ("console-zh", console("li-na", "/ops"), WIDE | {"locale": "zh-CN"}),
 ]
 
 
 def take(browser: Browser, server: Server, name: str, scene: Scene, look: Look) -> Path:
     shown = scene(browser, server, look)
-    shown.evaluate("document.body.style.background = 'var(--page)'")  # a flat ground makes small files
+    shown.page.evaluate("document.body.style.background = 'var(--page, var(--ground))'")  # a flat one makes small files
     shown.page.wait_for_timeout(STILL)
     path = IMAGES / f"{name}.png"
     shown.page.screenshot(path=path, animations="disabled")
