@@ -80,6 +80,11 @@ LOCAL = {
         SELECT t.order_id FROM transactions t JOIN orders o ON o.id = t.order_id
         WHERE t.open_slot IS NOT NULL GROUP BY t.order_id, o.state
         HAVING COUNT(*) > 1 OR o.state IN ('CLOSED', 'PAID', 'PAID_LATE')""",
+    "17 a refund that needed a second person has one, and what two agreed on was made as they did": """
+        SELECT q.refund_no FROM refund_requests q JOIN orders o ON o.order_no = q.order_no
+        LEFT JOIN refunds r ON r.order_id = o.id AND r.refund_no = q.refund_no
+        WHERE (q.state <> 'APPROVED' AND r.id IS NOT NULL) OR (q.state = 'APPROVED' AND (
+            r.id IS NULL OR r.amount_fen <> q.amount_fen OR q.decided_by IS NULL OR q.decided_by = q.requester))""",
     "21 only what a paid order's own payment bought is shipped, one report at a time, whole at most twice": """
         SELECT s.order_id FROM shipments s
         JOIN orders o ON o.id = s.order_id JOIN payments p ON p.id = s.payment_id

@@ -72,7 +72,7 @@ class Approvals:
         """
         wanted = Wanted(order_no, amount_fen, reason, refund_no, BY + name)
         try:
-            await self._refunds.request(wanted, partial(_within, self.limit_fen))
+            await self._refunds.request(wanted, partial(_within, self.limit_fen, refund_no))
         except _AboveLimit:
             await self._database.settle(_file, wanted, name, int(self._now()))
             return "requested"
@@ -112,12 +112,14 @@ def _refundable(order_no: str) -> Refundable:
     return Refundable(order_no, paid.amount_fen, paid.amount_fen - paid.held_fen - paid.external_fen)
 
 
-def _within(limit_fen: int, payment: Payment) -> None:
+def _within(limit_fen: int, refund_no: str, payment: Payment) -> None:
     given = Refund.select(fn.SUM(Refund.amount_fen)).where(
         Refund.payment == payment.id, Refund.requester.startswith(BY), Refund.state.not_in(("CLOSED", "REJECTED"))
     )
     if int(given.scalar()) > limit_fen:
         raise _AboveLimit("above_limit")
+    if RefundRequest.get_or_none(RefundRequest.refund_no == refund_no):
+        raise Conflicting("refund_no_reused")  # the form was filed with another amount, and was then made smaller
 
 
 def _file(wanted: Wanted, name: str, now: int) -> None:

@@ -54,6 +54,8 @@ def test_a_form_sent_twice_is_one_refund_or_one_request(shop: Fleet, server: Ser
     for fen in (300, PRICE - 300):
         again = [refund(people["operator"], order_no, fen, refund_no=f"{number[:-4]}{fen:04}") for _ in range(2)]
         assert [reply.status_code for reply in again] == [303, 303]
+    smaller = refund(people["operator"], order_no, 1, refund_no=f"{number[:-4]}{PRICE - 300:04}")
+    assert smaller.status_code == 409
     assert refunded(shop, order_no) == [300]
     assert shop.tables.one(f"SELECT COUNT(*) FROM refund_requests WHERE order_no = '{order_no}'") == 1
 

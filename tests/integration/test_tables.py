@@ -119,6 +119,9 @@ SECOND_PAYMENT = """INSERT INTO payments (provider_transaction_id, out_trade_no,
     SELECT '43', out_trade_no, order_id, appid, mchid, openid, amount_fen, currency, 'APPLIED', 0, 0, source, adapter,
     paid_at, created_at FROM payments"""
 
+ALONE = """INSERT INTO refund_requests (refund_no, order_no, amount_fen, reason, requester, state, decided_by, note,
+    created_at) VALUES ('R', 'MP1', 50, '', 'bob', 'APPROVED', 'anna', '', 1)"""
+
 DAMAGE = {
     "1 ": SECOND_PAYMENT,
     "2 ": "UPDATE payments SET amount_fen = 99",
@@ -128,6 +131,7 @@ DAMAGE = {
     "7 ": "UPDATE state_log SET from_state = 'CLOSED' WHERE seq = 2",
     "8 ": "UPDATE orders SET state = 'PAYING'",
     "11 ": "UPDATE transactions SET open_slot = 1",
+    "17 ": ALONE,
     "21 ": "UPDATE orders SET state = 'PAID_LATE'",
 }
 
