@@ -34,6 +34,7 @@ class RefundsHandler(Api):
     async def post(self, order_no: str) -> None:
         person = await self.person()
         self.no_body()
+        self.limit("pay", person.openid)
         order = await self.services.orders.read(person, order_no)
         wanted = Wanted(order_no, order["amount_fen"], "Demo", None, "demo")
         refund, new = await self.services.refunds.request(wanted)

@@ -10,6 +10,7 @@ const MOMENT = 500 // ms: the eye follows; none where less motion is wanted
 const KEYSTROKE = 110
 const LOOK_AGAIN = 400 // ms between two looks at an order that is about to move
 const LOOKS = 25
+const LONGEST = 120_000 // ms: then something else has gone wrong than was meant to
 
 const isNotice = exchange => /^notify\.v/.test(exchange.op)
 const isSuccess = ({ response }, ...names) => names.some(name => valueIn(response.body, name) === 'SUCCESS')
@@ -124,7 +125,7 @@ export class Player {
     if (scheme) this.phone.scheme(scheme)
     this.say(`play_${name}`, `play_${name}_text`)
     try {
-      await go(this)
+      await Promise.race([go(this), tooLong()])
       this.say('play_end', `play_${name}_end`, 'good')
     } catch (error) {
       this.say(`play_${name}`, 'play_failed', 'bad', { reason: error.message })
@@ -224,6 +225,11 @@ function press(name) {
 
 function still() {
   return matchMedia('(prefers-reduced-motion: reduce)').matches
+}
+
+async function tooLong() {
+  await pause(LONGEST)
+  throw new Error(`${LONGEST / 1000} s`)
 }
 
 function pause(milliseconds) {

@@ -32,7 +32,7 @@ export class Wire {
       this.items.set(message, item)
       this.list.insertBefore(item, next ? this.items.get(next) : null)
     }
-    if (this.messages.length > MOST) this.items.get(this.messages.shift()).remove()
+    while (this.messages.length > MOST) this.items.get(this.messages.shift()).remove()
     this.settle()
   }
 
@@ -57,7 +57,7 @@ export class Wire {
     this.frame = requestAnimationFrame(() => {
       this.frame = 0
       this.empty.hidden = this.messages.length > 0
-      if (!this.list.querySelector('[tabindex="0"]')) this.stop(this.list.querySelector('.row'))
+      if (!this.list.querySelector('.row[tabindex="0"]')) this.stop(this.list.querySelector('.row'))
       if (this.following) this.host.scrollTop = this.host.scrollHeight
     })
   }
@@ -134,7 +134,7 @@ export class Wire {
   }
 
   stop(row) {
-    const old = this.list.querySelector('[tabindex="0"].row')
+    const old = this.list.querySelector('.row[tabindex="0"]')
     if (old) old.tabIndex = -1
     if (row) row.tabIndex = 0
   }
