@@ -25,6 +25,7 @@ REMEDIES = {  # MySQL's refusals that no waiting mends
     1044: "correct the name, or GRANT ALL on it to this user",
     1142: "GRANT ALL on this database to this user",
 }
+LONGEST_STATEMENT = 3600  # seconds that one statement of a migration may take: an index over millions of rows
 MIGRATION_PATIENCE = 120  # seconds that a process waits for another one that migrates
 SQLITE_PRAGMAS = {"journal_mode": "wal", "synchronous": "full", "foreign_keys": 1, "busy_timeout": 5000}
 SQLITE_SET = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}  # as SQLite reports them
@@ -99,8 +100,19 @@ class _Connection(pymysql.connections.Connection):
     """TLS if the server has it, without asking who the server is: the driver's own way, which yet reads every authority
     of the machine at each connection, 25 ms that the event loop goes without."""
 
+    _read_timeout: float | None  # the driver's, looked at before each answer
+
     def _create_ssl_ctx(self, sslp: object) -> ssl.SSLContext:  # noqa: ARG002 - the driver's signature
         return ANY_SERVER
+
+    @contextlib.contextmanager
+    def patient(self, seconds: int) -> Iterator[None]:
+        """Wait so long for each answer meanwhile."""
+        usual, self._read_timeout = self._read_timeout, seconds
+        try:
+            yield
+        finally:
+            self._read_timeout = usual
 
 
 class MySQL(Engine, peewee.MySQLDatabase):
@@ -177,7 +189,8 @@ def migration_lock(engine: Engine) -> Iterator[None]:
     else:
         raise DatabaseUnavailable("another process has been migrating this database for too long")
     try:
-        yield
+        with engine.connection().patient(LONGEST_STATEMENT):
+            yield
     finally:
         engine.execute_sql(f"SELECT RELEASE_LOCK({lock})")
 

@@ -83,11 +83,16 @@ def test_every_page_stands_well(shop: Fleet, admin: Person, enter: Enter, look: 
     page = enter(admin.add(f"admin-{look['width']}", "admin"), **look)
     order_no = paid_order(shop.servers[0])
     reading = ("/ops", "/ops/orders", f"/ops/orders/{order_no}", "/ops/reconciliation", "/ops/discrepancies")
+    empty = ("/ops?day=2020-01-01", "/ops/orders?q=nobody")
     people = ("/ops/operators", "/ops/operators/alice", "/ops/audit", "/ops/account")
-    for path in (*reading, "/ops/discrepancies/1", *people):
+    for path in (*reading, *empty, "/ops/discrepancies/1", *people):
         page.open(path)
         expect(page.page.locator("h1")).to_be_visible()
         page.faults()
+    page.open(f"/ops/orders/{order_no}")
+    for evidence in page.page.locator("summary").all():
+        evidence.click()
+    page.faults()
     page.open("/ops/operators")
     page.fill(name=f"new-{look['width']}")
     page.press("Add", "添加")

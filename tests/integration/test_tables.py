@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from peewee import OperationalError
 
 from models import Discrepancy, Order, Outbox, Payment, Shipment, StateLog, Transaction, User, invariants
 from models.database import MIGRATIONS, Database, Raced
-from models.engine import DatabaseUnavailable
+from models.engine import DatabaseUnavailable, migration_lock, open_engine
 from services.moves import begin, move
-from tests.databases import Tables
+from tests.databases import MariaDb, Tables
 
 NOW = 1_800_000_000
 ALL = sorted(path.stem for path in MIGRATIONS.glob("0*.py"))
@@ -31,6 +32,16 @@ def test_migrations_are_applied_once_and_survive_a_kill(database: Database, tabl
     assert database.migrate() == []
     tables.rows("DELETE FROM schema_migration")  # as if the process had died before it was written down
     assert database.migrate() == ALL
+
+
+def test_a_migration_may_take_longer_than_a_request(mariadb: MariaDb) -> None:
+    """An index over a million rows does: five seconds of silence are no lost connection then, and one afterwards."""
+    engine = open_engine(mariadb.create())
+    with migration_lock(engine):
+        assert engine.execute_sql("SELECT SLEEP(5.5)").fetchone() == (0,)
+    with pytest.raises(OperationalError, match="Lost connection"):
+        engine.execute_sql("SELECT SLEEP(5.5)")
+    engine.drop()
 
 
 def test_the_session_is_fit_for_money(database: Database) -> None:
