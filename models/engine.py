@@ -196,8 +196,11 @@ def migration_lock(engine: Engine) -> Iterator[None]:
 
 
 def lost_race(error: Exception) -> bool:
-    """The whole unit was rolled back, for certain, because others were at the same rows. A COMMIT can say so, too."""
-    return isinstance(error, peewee.OperationalError) and bool(error.args) and error.args[0] in LOST_RACE
+    """The whole unit was rolled back, for certain, because others were at the same rows. A COMMIT can say so, too. Of
+    SQLite's writers one that never got its turn has not even begun."""
+    if not isinstance(error, peewee.OperationalError) or not error.args:
+        return False
+    return error.args[0] in LOST_RACE or _sqlite_code(error) == sqlite3.SQLITE_BUSY
 
 
 def undone(error: Exception) -> bool:
