@@ -138,6 +138,10 @@ def test_answers_lost_and_notices_repeated_and_probes_and_money_that_goes_back(s
     assert names(shop).count("x_prepay") == 2
     expect(shop.page.locator("li.lost")).to_contain_text("微信已经处理，应答却丢了")
     shop.at("wire-clear").click()
+    play(shop, "cancel")
+    expect(shop.message("x_pay_cancel")).to_contain_text("取消")
+    shop.is_status("pending")
+    shop.at("wire-clear").click()
     play(shop, "thrice")
     expect(shop.page.locator("li.good[data-name='x_notify']")).to_have_count(3)
     shop.at("wire-clear").click()
