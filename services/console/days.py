@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from models import Bill, Discrepancy
 from services.bills import Day, day_of
 from services.console.flags import Flag, flag_of
-from services.totals import TOTALS, totals
+from services.totals import TOTALS
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,13 @@ def one_day(name: str, after: int | None, size: int) -> OneDay:
     day: Day = day_of(name)
     row = Bill.get_or_none(Bill.day == day.name)
     shown, further = _flags(day, after, size)
-    return OneDay(_line(row) if row else None, totals(day), shown, further)
+    return OneDay(_line(row) if row else None, _sums(day, row), shown, further)
+
+
+def _sums(day: Day, row: Bill | None) -> dict[str, int]:
+    """A bill stays as it was read; what it added up to need not be added again. Ours may have grown since."""
+    kept = {name: getattr(row, name) for name in ("paid_fen", "refunded_fen")} if row else {}
+    return {name: total.of(day) if (sum_ := kept.get(name)) is None else sum_ for name, total in TOTALS.items()}
 
 
 def _flags(day: Day, after: int | None, size: int) -> tuple[list[Flag], int | None]:

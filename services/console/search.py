@@ -102,12 +102,14 @@ def _conditions(search: Search, after: Key | None) -> list[Any]:
     if after is not None:
         where.append(Order.created_at <= after[0])
         where.append((Order.created_at < after[0]) | (Order.id < after[1]))
+    # The same for a paid order; the index has the amount, and a number or a buyer is not to be left for it.
+    whole = Order.paid_fen if search.words else Order.amount_fen
     if search.status in ("paid", "paid_late"):
-        where.append(Order.refunded_fen == 0)
+        where.append(Order.refunded_fen < 1)  # not "= 0": most orders are, and no database is to begin there
     elif search.status == "refunded":
-        where += [Order.refunded_fen > 0, Order.refunded_fen == Order.amount_fen]
+        where += [Order.refunded_fen > 0, Order.refunded_fen == whole]
     elif search.status == "partially_refunded":
-        where += [Order.refunded_fen > 0, Order.refunded_fen < Order.amount_fen]
+        where += [Order.refunded_fen > 0, Order.refunded_fen < whole]
     return where
 
 

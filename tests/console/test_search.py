@@ -118,6 +118,7 @@ def test_no_search_reads_the_table_from_end_to_end(database: Database) -> None:
     with a large one is in docs/performance.md."""
     plans = database.read_here(all_plans)
     assert len(plans) > 20
+    assert [plan for plan in plans if "user_id=?" in plan]
     assert [plan for plan in plans if "SCAN" in plan and "INDEX" not in plan] == []
     assert [plan for plan in plans if "orders" in plan and "SCAN" in plan] == []
 
@@ -130,5 +131,7 @@ def all_plans() -> list[str]:
         for way in search._ways(wanted):
             rows: Any = Order.select(Order.created_at, Order.id).where(*where, *way)
             sql, parameters = rows.order_by(Order.created_at.desc(), Order.id.desc()).limit(51).sql()
-            found += [row[3] for row in proxy.execute_sql(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall()]
+            plan = [row[3] for row in proxy.execute_sql(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall()]
+            assert not words or "user_id=?" in plan[0], plan
+            found += plan
     return found
