@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 import ssl
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ import peewee
 import pymysql
 
 LOST_RACE = {1213, 1020, 1205}  # MySQL: deadlock (Galera: a conflict with another node), record changed, lock wait
+MYSQL_FULL = re.compile(r"\((1021|1114), |\(1005, .*errno: (28|135) ")  # the disk, a table, a table that is being made
 REMEDIES = {  # MySQL's refusals that no waiting mends
     1045: "correct the user or the password",
     1698: "this user cannot log in by password: use one who can",
@@ -213,10 +215,11 @@ def undone(error: Exception) -> bool:
 
 
 def broken(error: Exception) -> bool:
-    """The connection is gone: the driver's own errors begin at 2000, the server's words about a statement do not. Or,
-    with SQLite, the disk."""
+    """The connection is gone: the driver's own errors begin at 2000, the server's words about a statement do not. Or
+    the disk is."""
     lost = isinstance(error, peewee.OperationalError) and isinstance(error.args[0], int) and error.args[0] // 1000 == 2
-    return lost or isinstance(error, peewee.InterfaceError) or _sqlite_code(error) in SQLITE_STORAGE
+    full = _sqlite_code(error) in SQLITE_STORAGE or MYSQL_FULL.match(str(error))
+    return bool(lost or full) or isinstance(error, peewee.InterfaceError)
 
 
 def _sqlite_code(error: BaseException) -> int:
