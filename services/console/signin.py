@@ -20,8 +20,8 @@ from services.ports import Clock, Token
 
 logger = logging.getLogger("pay.console")
 
-IDLE_SECONDS = 30 * 60
-ABSOLUTE_SECONDS = 12 * 3600
+IDLE_SECONDS = 15 * 60
+ABSOLUTE_SECONDS = 8 * 3600
 SEEN_EVERY = 60  # a session's last use is written down at most this often
 PREFIX = "ops1_"
 AT_ONCE, WAITING = 2, 16  # passwords checked at a time, and how many more may wait

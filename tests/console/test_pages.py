@@ -189,6 +189,15 @@ def test_an_orders_page_tells_its_story_oldest_first(people: People, refunded: R
     page(people["viewer"], "/ops/orders/MP991231AAAAAAAAAAAAAAAA", 404)
 
 
+def test_what_cannot_be_done_to_an_order_is_not_offered(people: People, refunded: Refunded, server: Server) -> None:
+    unpaid = Buyer(server).order("latte")["order_no"]
+    offered = []
+    for order_no in (unpaid, refunded.order_no):
+        text = page(people["operator"], f"/ops/orders/{order_no}").text
+        offered.append(("Close the order" in text, "Refund…" in text))
+    assert offered == [(True, False), (False, True)]
+
+
 # --- reconciliation ---
 
 

@@ -164,6 +164,8 @@ FORGED: dict[str, dict[str, Any]] = {
     "a wrong token": {"token": "2|00000000|00000000000000000000000000000000|1"},
     "no token at all": {"token": "rubbish"},
     "from another site": {"headers": {"Sec-Fetch-Site": "cross-site"}},
+    "of another origin": {"headers": {"Origin": "https://evil.example"}},
+    "of an origin that is not told": {"headers": {"Origin": "null"}},
     "from a sister site": {"headers": {"Sec-Fetch-Site": "same-site"}},
 }
 
