@@ -35,6 +35,7 @@ from services.checkout import Checkout, Sold
 from services.closing import Closing
 from services.console.approvals import Approvals
 from services.console.audit import Audit
+from services.console.chain import Chain
 from services.console.flags import Flags
 from services.console.operators import Operators
 from services.console.passwords import Passwords
@@ -115,7 +116,8 @@ def build(
     default = ADAPTER[settings.wechat_pay_api]
     bills = Bills(adapters, default, now)
     phones, passwords = Vault(merchant.app_secret.get_secret_value(), PHONE), Passwords()
-    watch = Watch(database, now)
+    chain = Chain(database, now)
+    watch = Watch(database, chain, now)
     services = Services(
         database=database,
         adapters=adapters,
@@ -136,6 +138,7 @@ def build(
         signin=SignIn(database, phones, passwords, now, token),
         approvals=Approvals(database, refunds, settings.ops_refund_limit_fen, now),
         audit=Audit(database, now),
+        chain=chain,
         flags=Flags(database),
         heartbeat=Heartbeat(database, now),
         reading=Reading(database, adapters, watch, now),

@@ -162,6 +162,9 @@ async def doctor(program: Program, _: argparse.Namespace) -> int:
     if not problems:
         check = await program.services.shipping.self_check()
         lines.append((check.ok, check.name, check.detail))
+        walk = await program.services.chain.look()
+        said = f"broken at line {walk.broken}" if walk.broken else f"unbroken up to line {walk.good.line_id}"
+        lines.append((walk.broken is None, "audit log", said))
     for ok, name, detail in lines:
         print(f"{'ok  ' if ok else 'FAIL'}  {name}: {detail}")
     return 0 if all(ok for ok, _, _ in lines) else 1

@@ -4,7 +4,7 @@ Models hold shapes and constraints, never decisions: those are taken in ``servic
 """
 
 from models.access_token import AccessToken
-from models.audit_line import AuditLine
+from models.audit_line import AuditHead, AuditLine
 from models.bill import Bill, BillLine, FundLine
 from models.discrepancy import Discrepancy
 from models.heartbeat import JobRun, Refusal
@@ -44,6 +44,7 @@ TABLES = [
     OperatorSession,
     SignInTries,
     AuditLine,
+    AuditHead,
     RefundRequest,
     JobRun,
     Refusal,
@@ -52,6 +53,7 @@ TABLES = [
 __all__ = [
     "TABLES",
     "AccessToken",
+    "AuditHead",
     "AuditLine",
     "Bill",
     "BillLine",

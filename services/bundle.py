@@ -17,6 +17,7 @@ from services.checkout import Checkout
 from services.closing import Closing
 from services.console.approvals import Approvals
 from services.console.audit import Audit
+from services.console.chain import Chain
 from services.console.flags import Flags
 from services.console.operators import Operators
 from services.console.reading import Reading
@@ -56,6 +57,7 @@ class Services:
     signin: SignIn
     approvals: Approvals
     audit: Audit
+    chain: Chain
     flags: Flags
     heartbeat: Heartbeat
     reading: Reading

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 
 from models import invariants
 from models.database import Database, rows
+from services.console.chain import Chain
 from services.metrics import BROKEN
 from services.ports import Clock
 
 logger = logging.getLogger("pay.money")
 
 EVERY = 60  # seconds
+CHAINED = "23 the audit log is an unbroken chain"
 SHARE = 20  # a look that takes long is taken rarely: at most this fraction of the time goes into looking
 
 
@@ -28,8 +30,9 @@ class Look:
 
 
 class Watch:
-    def __init__(self, database: Database, now: Clock) -> None:
+    def __init__(self, database: Database, chain: Chain, now: Clock) -> None:
         self._database = database
+        self._chain = chain
         self._now = now
         self._next = 0.0
         self._last = Look(0, {})
@@ -45,12 +48,13 @@ class Watch:
         async with self._looking:
             if (began := self._now()) >= self._next:
                 found = {name: len(await self._database.read(rows, sql)) for name, sql in invariants.LOCAL.items()}
+                found[CHAINED] = int((await self._chain.look()).broken is not None)
                 self._remember(Look(int(began), {name: count for name, count in found.items() if count}))
                 self._next = began + max(EVERY, SHARE * (self._now() - began))
         return self._last
 
     def _remember(self, look: Look) -> None:
-        for name in invariants.LOCAL:
+        for name in (*invariants.LOCAL, CHAINED):
             BROKEN.labels(name.split()[0]).set(look.broken.get(name, 0))
         for name, count in look.broken.items():
             if name not in self._last.broken:

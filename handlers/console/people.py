@@ -76,4 +76,5 @@ class AuditPage(Page):
 
     async def show(self, *_: str) -> None:
         lines = await self.services.audit.page(self.before())
-        self.show_page("audit.html", lines=lines, more=len(lines) == PAGE)
+        walk = await self.services.chain.look()
+        self.show_page("audit.html", lines=lines, more=len(lines) == PAGE, walk=walk)

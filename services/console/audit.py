@@ -1,4 +1,5 @@
-"""The audit log: who did what, from where, with which words, and what came of it. Rows are added and never changed.
+"""The audit log: who did what, from where, with which words, and what came of it. Rows are added, each
+chained to the one before, and never changed.
 
 What an operator asks for is written down before it is done, and what came of it afterwards: a crash in between leaves
 "begun". Nobody's password, code or token is ever among the words.
@@ -13,6 +14,7 @@ from typing import TypeVar
 
 from models import AuditLine
 from models.database import Database
+from services.console import chain
 from services.errors import DatabaseUnavailable, Refused
 from services.orders import rfc3339
 from services.ports import Clock
@@ -90,7 +92,7 @@ class Audit:
 
 def note(act: Act, outcome: str, now: int) -> None:
     """Runs inside the caller's transaction."""
-    AuditLine.insert(
+    chain.add(
         at=now,
         operator=act.by.operator,
         address=act.by.address[:64],
@@ -99,7 +101,7 @@ def note(act: Act, outcome: str, now: int) -> None:
         subject=act.subject[:64],
         words=act.words[:200],
         outcome=outcome,
-    ).execute()
+    )
 
 
 def _page(before: int | None) -> list[Line]:

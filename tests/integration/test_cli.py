@@ -224,6 +224,7 @@ def test_a_healthy_merchant(server: Server) -> None:
     code, lines = said(cli(server, "doctor"))
     assert code == 0
     assert {line.split(":")[0] for line in lines.splitlines()} == {
+        "ok    audit log",
         "ok    database",
         "ok    shipping information",
         "ok    wechat_v2 api",
