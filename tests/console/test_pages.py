@@ -6,12 +6,15 @@ import csv
 import io
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 from html.parser import HTMLParser
 from urllib.parse import quote
 
 import pytest
 
 from handlers.console.sheet import COLUMNS, FORMULA
+from services.bills import day_of
+from services.orders import BEIJING
 from tests.console.conftest import paid_order
 from tests.console.people import Person
 from tests.fleet import Fleet
@@ -85,9 +88,15 @@ def give_back(person: Person, order_no: str, reason: str) -> None:
 # --- today ---
 
 
+def last_day(shop: Fleet) -> str:
+    """Of the newest payment, by the simulator's clock, which other tests move on."""
+    return datetime.fromtimestamp(shop.tables.one("SELECT MAX(paid_at) FROM payments"), BEIJING).date().isoformat()
+
+
 def test_today_shows_what_was_bought_and_given_back(people: People, refunded: Refunded, shop: Fleet) -> None:
-    paid = shop.tables.one("SELECT SUM(amount_fen) FROM payments")
-    seen = page(people["viewer"], "/ops")
+    day = last_day(shop)
+    paid = shop.tables.one(f"SELECT SUM(amount_fen) FROM payments WHERE paid_at >= {day_of(day).begins}")
+    seen = page(people["viewer"], f"/ops?day={day}")
     assert f"¥{paid // 100:,}.{paid % 100:02}" in seen.text
     assert "¥1.00" in seen.text
     assert {"svg", "rect", "title"} <= seen.tags
@@ -250,7 +259,7 @@ def test_no_text_of_others_ever_lives(people: People, server: Server, shop: Flee
     number = shop.tables.one(f"SELECT id FROM discrepancies WHERE order_no = '{sale.order_no}'")
     viewer = people["viewer"]
     for path in (
-        "/ops",
+        f"/ops?day={last_day(shop)}",
         f"/ops/orders?q={sale.order_no}",
         f"/ops/orders/{sale.order_no}",
         f"/ops/discrepancies/{number}",
