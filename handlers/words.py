@@ -114,6 +114,11 @@ WORDS = {
     # the operations console
     "sign_in_refused": Words(401, "Name, password or code is wrong", "用户名、密码或动态验证码有误"),
     "sign_in_locked": Words(429, "Too many tries; wait {minutes} minutes", "尝试次数过多，请等待 {minutes} 分钟"),
+    "phone_code_refused": Words(
+        403,
+        "The code is missing, wrong or used already; give the next one that your phone shows",
+        "动态验证码缺失、有误或已使用，请输入手机上显示的下一个验证码",
+    ),
     "signed_out": Words(401, "Sign in again", "请重新登录"),
     "role_missing": Words(403, "Your role does not allow this", "您的角色无权进行此操作"),
     "form_outdated": Words(

@@ -43,6 +43,7 @@ class ClosePage(OrderAction):
 
 class RefundPage(OrderAction):
     does = "refund"
+    fresh = True
 
     async def show(self, *path: str) -> None:
         refundable = await self.services.approvals.refundable(path[0])

@@ -15,6 +15,7 @@ class ApprovalsPage(Page):
 
 class Decision(Page):
     needs = "approver"
+    fresh = True
 
     @property
     def back(self) -> str:

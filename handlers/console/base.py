@@ -231,6 +231,7 @@ class Page(Bare):
 
     needs = "viewer"
     does = ""  # what the audit log calls it, if it does something
+    fresh = False  # whether it takes a code of the phone, of now, to do it
 
     async def enter(self) -> None:
         """Raises Unauthorized("signed_out"), Forbidden("role_missing")."""
@@ -246,8 +247,18 @@ class Page(Bare):
         return Act(self.by, self.does, subject, words)
 
     async def witnessed(self, act: Act, call: Callable[[], Awaitable[T]]) -> T:
-        """``call``, between two lines of the audit log."""
+        """``call``, between two lines of the audit log. Raises what ``SignIn.confirm`` raises, where it is asked."""
+        if self.fresh:
+            await self._confirm(act)
         return await self.services.audit.witnessed(act, call)
+
+    async def _confirm(self, act: Act) -> None:
+        code = self.get_body_argument("code", "").replace(" ", "")
+        try:
+            await self.services.signin.confirm(self.by.operator, code, self.by)
+        except Refused as error:
+            await self.services.audit.refused(act, error.code)
+            raise
 
     def refuse(self, error: Refused) -> None:
         if isinstance(error, Unauthorized):

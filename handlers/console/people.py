@@ -1,4 +1,4 @@
-"""For admins: the operators. For approvers too: the audit log."""
+"""For everybody: their password. For admins: the operators. For approvers too: the audit log."""
 
 from __future__ import annotations
 
@@ -7,16 +7,40 @@ from services.console.audit import PAGE
 from services.console.operators import ROLES, Credentials
 
 
-class Admin(Page):
+class Showing(Page):
+    """Something that is shown once."""
+
+    fresh = True
+
+    def show_once(self, credentials: Credentials) -> None:
+        """On the answer itself: a redirect would have to keep the password somewhere."""
+        self.show_page("credentials.html", credentials=credentials)
+
+
+class PasswordPage(Showing):
+    """One's own, drawn anew. Every other session of this operator ends."""
+
+    does = "password"
+
+    @property
+    def back(self) -> str:
+        return "/ops/account"
+
+    async def act(self, *_: str) -> None:
+        self.show_once(await self.witnessed(self.doing(self.by.operator), self._renew))
+
+    async def _renew(self) -> Credentials:
+        made = await self.services.operators.renew(self.by.operator)
+        await self.services.signin.end_others(self.kept("ops"))
+        return made
+
+
+class Admin(Showing):
     needs = "admin"
 
     @property
     def back(self) -> str:
         return "/ops/operators"
-
-    def show_once(self, credentials: Credentials) -> None:
-        """On the answer itself: a redirect would have to keep the password somewhere."""
-        self.show_page("credentials.html", credentials=credentials)
 
 
 class OperatorsPage(Admin):

@@ -14,6 +14,7 @@ ACCOUNT: list[Any] = [
     (r"/ops/sign-in", account.SignInPage),
     (r"/ops/sign-out", account.SignOutPage),
     (r"/ops/account", account.AccountPage),
+    (r"/ops/account/password", people.PasswordPage),
 ]
 ORDER = r"/ops/orders/([0-9A-Z]{8,32})"
 NUMBER = r"([0-9]{1,18})"

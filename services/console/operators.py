@@ -34,7 +34,7 @@ class Vault(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What an operator signs in with. Shown once, to whoever made it."""
+    """What an operator signs in with. Shown once, to whoever made it. No ``secret``: the phone stays as it is."""
 
     name: str
     password: str = field(repr=False)
@@ -75,6 +75,12 @@ class Operators:
         """A new password and a new phone; signed out everywhere, and not locked any more. Raises NotFound."""
         return await self._given(name, lambda new: _reset(name, new))
 
+    async def renew(self, name: str) -> Credentials:
+        """A new password beside the same phone; no session ends. Raises NotFound."""
+        password, stored = await self._drawn()
+        await self._database.run(_renew, name, stored)
+        return Credentials(name, password, "")
+
     async def disable(self, name: str, by: str, *, disabled: bool = True) -> None:
         """Signed out everywhere at once; or back again. Raises NotFound, Conflicting("operator_yourself")."""
         await self._database.run(_change, name, by, {"disabled": int(disabled)})
@@ -101,11 +107,15 @@ class Operators:
 
     async def _given(self, name: str, write: Callable[[dict[str, str]], None]) -> Credentials:
         """Fresh credentials, once ``write`` has stored them."""
-        password = base64.b32encode(self._token(10)).decode().lower()  # 80 bits, and readable over a telephone
+        password, stored = await self._drawn()
         made = Credentials(name, password, totp.drawn(self._token(20)))
-        stored = await asyncio.to_thread(self._passwords.hashed, password, self._token(16))
         await self._database.run(write, {"password": stored, "totp": self._vault.seal(made.secret, name)})
         return made
+
+    async def _drawn(self) -> tuple[str, str]:
+        """A password, and its hash."""
+        password = base64.b32encode(self._token(10)).decode().lower()  # 80 bits, and readable over a telephone
+        return password, await asyncio.to_thread(self._passwords.hashed, password, self._token(16))
 
 
 def _known(role: str) -> None:
@@ -131,6 +141,10 @@ def _reset(name: str, new: dict[str, str]) -> None:
     Operator.update(totp_used=0, **new).where(Operator.id == row.id).execute()
     _sign_out(row)
     SignInTries.delete().where(SignInTries.subject == subject_of(name)).execute()
+
+
+def _renew(name: str, password: str) -> None:
+    Operator.update(password=password).where(Operator.id == _found(name).id).execute()
 
 
 def _change(name: str, by: str, columns: dict[str, object]) -> None:

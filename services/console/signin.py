@@ -15,7 +15,7 @@ from services.console import totp, tries
 from services.console.audit import Act, By, note
 from services.console.operators import ROLES, Vault
 from services.console.passwords import Passwords
-from services.errors import TooMany, TryLater, Unauthorized
+from services.errors import Forbidden, TooMany, TryLater, Unauthorized
 from services.ports import Clock, Token
 
 logger = logging.getLogger("pay.console")
@@ -65,8 +65,7 @@ class SignIn:
 
     async def sign_in(self, name: str, password: str, code: str, by: By) -> str:
         """The token of a new session. Raises Unauthorized("sign_in_refused"), TooMany("sign_in_locked"), TryLater."""
-        if wait := await self._database.run(tries.take, name, by.address, int(self._now())):
-            raise TooMany("sign_in_locked", minutes=str((wait + 59) // 60), seconds=str(wait))
+        await self._take(name, by)
         known = await self._database.read(_known, name)
         right = await self._right(password, known.password or self._passwords.nobodys)
         step = self._step(known, code)
@@ -75,6 +74,13 @@ class SignIn:
         if not await self._database.run(_open, known, step if right else 0, _hash(token), by, int(self._now())):
             raise Unauthorized("sign_in_refused")
         return token
+
+    async def confirm(self, name: str, code: str, by: By) -> None:
+        """The phone is still at hand. Raises Forbidden("phone_code_refused"), TooMany("sign_in_locked")."""
+        await self._take(name, by)
+        known = await self._database.read(_known, name)
+        if not await self._database.run(_confirmed, known, self._step(known, code), by):
+            raise Forbidden("phone_code_refused")
 
     async def signed(self, token: str) -> Signed:
         """Who holds this token. Raises Unauthorized("signed_out")."""
@@ -86,8 +92,17 @@ class SignIn:
             await self._database.run(_seen, found.id, now)
         return Signed(found.operator.name, found.operator.role)
 
+    async def end_others(self, token: str) -> None:
+        """Every other session of whoever holds this token."""
+        await self._database.run(_end_others, _hash(token))
+
     async def sign_out(self, token: str, by: By, *, everywhere: bool = False) -> None:
         await self._database.run(_sign_out, _hash(token), everywhere, by, int(self._now()))
+
+    async def _take(self, name: str, by: By) -> None:
+        """Count one try."""
+        if wait := await self._database.run(tries.take, name, by.address, int(self._now())):
+            raise TooMany("sign_in_locked", minutes=str((wait + 59) // 60), seconds=str(wait))
 
     async def _right(self, password: str, stored: str) -> bool:
         """A few at a time: each takes 32 MB and a quarter of a second."""
@@ -122,14 +137,21 @@ def _known(name: str) -> _Known:
 def _open(known: _Known, step: int, token_hash: str, by: By, now: int) -> bool:
     """The session, if password and code were right (then there is a ``step``), this code was not used before, and the
     operator was neither reset nor disabled meanwhile. A line in the log either way."""
-    same = (Operator.id == known.id) & (Operator.password == known.password) & (Operator.disabled == 0)
-    if not Operator.update(totp_used=step).where(same, Operator.totp_used < step).execute():
+    if not _confirmed(known, step, by):
         note(Act(by, "sign-in", by.operator), "sign_in_refused", now)
         return False
     OperatorSession.delete().where(OperatorSession.created_at < now - ABSOLUTE_SECONDS).execute()
     OperatorSession.create(token_hash=token_hash, operator=known.id, created_at=now, seen_at=now)
-    tries.forgive(by.operator, by.address)
     note(Act(by, "sign-in", by.operator), "done", now)
+    return True
+
+
+def _confirmed(known: _Known, step: int, by: By) -> bool:
+    """Uses up the code of this half minute, 0 if of none, of an operator who is still the one that was looked at."""
+    same = (Operator.id == known.id) & (Operator.password == known.password) & (Operator.disabled == 0)
+    if not Operator.update(totp_used=step).where(same, Operator.totp_used < step).execute():
+        return False
+    tries.forgive(known.name, by.address)
     return True
 
 
@@ -141,6 +163,13 @@ def _session(token_hash: str) -> OperatorSession | None:
 
 def _seen(session_id: int, now: int) -> None:
     OperatorSession.update(seen_at=now).where(OperatorSession.id == session_id).execute()
+
+
+def _end_others(token_hash: str) -> None:
+    row = OperatorSession.get_or_none(OperatorSession.token_hash == token_hash)
+    if row:
+        others = (OperatorSession.operator == row.operator_id) & (OperatorSession.id != row.id)
+        OperatorSession.delete().where(others).execute()
 
 
 def _sign_out(token_hash: str, everywhere: bool, by: By, now: int) -> None:

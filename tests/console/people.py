@@ -12,6 +12,7 @@ import httpx
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
+from tests.databases import Tables
 from tests.harness import NO_TLS, Server
 from tests.live import command
 
@@ -65,8 +66,21 @@ class Person:
         assert found, text
         return cls(server, found[1], found[2], Phone(found[3]))
 
+    def code(self) -> str:
+        """The code of now, as if the one before had been used half a minute ago: nobody waits for it here."""
+        tables = Tables(self.server.database_url)
+        tables.change(f"UPDATE operators SET totp_used = 0 WHERE name = '{self.name}'")
+        self.phone.used = int(time.time()) // 30 - 1
+        code = self.phone.code()
+        self.phone.used += 1
+        return code
+
+    def confirm(self, path: str, **fields: Any) -> httpx.Response:
+        """``post``, with a new code of the phone."""
+        return self.post(path, code=self.code(), **fields)
+
     def add(self, name: str, role: str) -> Person:
-        reply = self.post("/ops/operators", name=name, role=role)
+        reply = self.confirm("/ops/operators", name=name, role=role)
         assert reply.status_code == 200, reply.text
         return Person.of(self.server, reply.text)
 

@@ -81,7 +81,7 @@ def refunded(server: Server, shop: Fleet, people: People) -> Refunded:
 def give_back(person: Person, order_no: str, reason: str) -> None:
     """One yuan of it."""
     number = f"OPS-{secrets.token_hex(10)}"
-    reply = person.post(f"/ops/orders/{order_no}/refund", amount="1.00", reason=reason, refund_no=number)
+    reply = person.confirm(f"/ops/orders/{order_no}/refund", amount="1.00", reason=reason, refund_no=number)
     assert reply.status_code == 303, reply.text
 
 

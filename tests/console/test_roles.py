@@ -14,6 +14,7 @@ import pytest
 from handlers.console.account import SignInPage, SignOutPage
 from handlers.console.base import Bare, MissingPage
 from handlers.console.routes import CONSOLE
+from services.console.tries import subject_of
 from tests.console.conftest import LIMIT_FEN, paid_order
 from tests.console.people import ROLES, Person
 from tests.fleet import Fleet
@@ -53,7 +54,7 @@ class Stage:
 
     def request(self) -> int:
         """A refund that the operator may not make alone."""
-        asked = self.people["operator"].post(f"/ops/orders/{self.paid}/refund", **refund(LIMIT_FEN + 1))
+        asked = self.people["operator"].confirm(f"/ops/orders/{self.paid}/refund", **refund(LIMIT_FEN + 1))
         assert asked.headers["Location"] == "/ops/approvals", asked.text
         return int(self.shop.tables.one("SELECT MAX(id) FROM refund_requests"))
 
@@ -81,6 +82,7 @@ def named() -> dict[str, str]:
 
 
 ACTIONS = [
+    Action("viewer", "password", lambda _: "/ops/account/password", status=200),
     Action("operator", "query", lambda s: f"/ops/orders/{s.paid}/query"),
     Action("operator", "close", lambda s: f"/ops/orders/{s.unpaid}/close"),
     Action("operator", "refund", lambda s: f"/ops/orders/{s.paid}/refund", lambda: refund(1)),
@@ -127,7 +129,7 @@ def test_an_action(stage: Stage, action: Action, who: str) -> None:
     path, fields = action.path(stage), action.fields()
     person = stage.people[who]
     before = stage.changed()
-    reply = person.post(path, **fields)
+    reply = person.confirm(path, **fields)
     if who == "nobody":
         assert (reply.status_code, reply.headers["Location"]) == (303, "/ops/sign-in")
     elif may(who, action.least):
@@ -179,6 +181,29 @@ def test_a_form_that_is_not_ours_does_nothing(stage: Stage, how: str) -> None:
         assert reply.status_code == 403, action.does
         assert "load the page again" in reply.text
         assert stage.changed() == before, action.does
+
+
+FRESH = ("password", "refund", "refund approved", "refund declined", "operator")
+
+
+@pytest.mark.parametrize("code", ["", "000000", "used"])
+def test_what_takes_a_new_code_is_not_done_without(stage: Stage, code: str) -> None:
+    """Each counts as a try to sign in that failed."""
+    admin = stage.people["admin"]
+    for action in (action for action in ACTIONS if action.does.startswith(FRESH)):
+        path, fields, given = action.path(stage), action.fields(), code
+        if code == "used":
+            given = admin.code()
+            assert admin.post("/ops/operators/spare/enable", code=given).status_code == 303
+        before = stage.changed()
+        reply = admin.post(path, code=given, **fields)
+        assert reply.status_code == 403, action.does
+        assert "give the next one that your phone shows" in reply.text
+        assert audited(stage, admin.name, action.does)[-1] == "phone_code_refused"
+        assert stage.changed() == before, action.does
+        failed = f"SELECT failed FROM sign_in_tries WHERE subject = '{subject_of(admin.name)}'"
+        assert stage.shop.tables.one(failed) == 1
+        stage.shop.tables.change("DELETE FROM sign_in_tries")
 
 
 def test_a_body_of_another_kind_does_nothing(stage: Stage) -> None:

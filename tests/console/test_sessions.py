@@ -117,6 +117,28 @@ def test_a_code_is_good_once_and_one_step_to_either_side(console: Console) -> No
     assert console.sign_in(made)
 
 
+def test_an_act_takes_a_code_that_was_not_used_to_sign_in_or_for_another(console: Console) -> None:
+    made = console.add("acting")
+    console.sign_in(made)
+
+    def confirm(code: str) -> str:
+        try:
+            return str(asyncio.run(console.signin.confirm("acting", code, HERE)))
+        except Refused as error:
+            return error.code
+
+    for _ in range(2):
+        assert confirm(console.code(made)) == "phone_code_refused"
+        console.at += 30
+        assert confirm(console.code(made)) == "None"
+    console.at += 30
+    assert [confirm("") for _ in range(6)] == ["phone_code_refused"] * 5 + ["sign_in_locked"]
+    assert confirm(console.code(made)) == "sign_in_locked"
+    console.at += 2 * MINUTE
+    asyncio.run(console.operators.disable("acting", "an-admin"))
+    assert confirm(console.code(made)) == "phone_code_refused"
+
+
 def test_signing_out_here_and_everywhere(console: Console) -> None:
     made = console.add("leaver")
     tokens = []

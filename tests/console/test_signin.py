@@ -55,8 +55,24 @@ def test_a_lock_is_the_same_for_a_name_that_nobody_has(shop: Fleet, server: Serv
     assert plain(locked[0].text) == plain(locked[1].text)
     assert "Too many tries; wait 1 minutes" in locked[0].text
     assert 0 < int(locked[0].headers["Retry-After"]) <= 60
-    people["admin"].post("/ops/operators/edith/reset")  # lifts it
+    people["admin"].confirm("/ops/operators/edith/reset")  # lifts it
     assert known.try_to_sign_in().status_code == 401
+
+
+def test_a_new_password_is_drawn_by_its_owner(server: Server, people: dict[str, Person]) -> None:
+    """The phone stays, this session too; all others and the old password end."""
+    fred = people["admin"].add("fred", "viewer").signed_in()
+    other = Person(server, fred.name, fred.password, fred.phone, address="10.5.0.4").signed_in()
+    reply = fred.confirm("/ops/account/password")
+    found = re.search(r'<dd class="mono">([a-z2-7]{16})</dd>', reply.text)
+    assert found
+    assert "secret" not in reply.text
+    server.tokens.append(found[1])
+    assert [who.get("/ops/account").status_code for who in (fred, other)] == [200, 303]
+    other.code()  # another half minute
+    assert other.try_to_sign_in().status_code == 401
+    assert other.try_to_sign_in(password=found[1]).status_code == 303
+    server.tokens.append(other.http.cookies["ops"])
 
 
 def test_over_https_every_cookie_is_bound_to_host_and_tls(person: Person) -> None:
