@@ -61,6 +61,19 @@ class RefundPage(OrderAction):
         self.go("/ops/approvals" if said == "requested" else self.back, said)
 
 
+class SendBackPage(OrderAction):
+    """An ABNORMAL refund: its money to the merchant's own bank card."""
+
+    does = "refund to card"
+    fresh = True
+
+    async def act(self, *path: str) -> None:
+        order_no, number = path
+        resolve = self.services.refunds.resolve_abnormal
+        await self.witnessed(self.doing(order_no, number), lambda: resolve(order_no, number, BY + self.by.operator))
+        self.go(self.back, "to_card")
+
+
 def fen_of(amount: str) -> int:
     """Whole fen of an amount in yuan as people write it: 12, 12.3, 12.34. Raises Invalid."""
     found = AMOUNT.fullmatch(amount.removeprefix("¥").replace(",", ""))

@@ -31,6 +31,7 @@ ACTIONS: list[Any] = [
     (ORDER + "/query", actions.QueryPage),
     (ORDER + "/close", actions.ClosePage),
     (ORDER + "/refund", actions.RefundPage),
+    (ORDER + r"/refunds/([0-9A-Z]{8,32})/to-card", actions.SendBackPage),
     (r"/ops/approvals", approvals.ApprovalsPage),
     (rf"/ops/approvals/{NUMBER}/approve", approvals.ApprovePage),
     (rf"/ops/approvals/{NUMBER}/decline", approvals.DeclinePage),

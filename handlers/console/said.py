@@ -7,6 +7,7 @@ SAID = {
     "paid": "The order had been paid; it was not closed.",
     "refunded": "The refund is on its way.",
     "requested": "Above the limit: an approver must decide.",
+    "to_card": "WeChat was asked to send the money to your bank card; pay the payer in another way.",
     "approved": "Approved; the refund is on its way.",
     "declined": "Declined; no money moves.",
     "resolved": "The discrepancy is closed.",

@@ -1,12 +1,14 @@
-"""An ABNORMAL refund: the payer's bank cannot take the money. A person resolves it, by merchant API or command."""
+"""An ABNORMAL refund: the payer's bank cannot take the money. A person resolves it, by API, console or command."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.console.people import Person
 from tests.fleet import Fleet
 from tests.harness import V2_HMAC, V3, Buyer, Server, Simulator
 from tests.integration.test_refunds import KEY, refund
@@ -65,6 +67,19 @@ def test_it_keeps_its_money_and_ends_well_when_it_was_resolved(server: Server, s
     time_goes_on(server)
     eventually(lambda: call(server, made).json()["status"] == "success")
     assert row(shop, made) == ("SUCCESS", 2800, 2800)
+
+
+def test_an_operator_resolves_it_on_the_orders_page(server: Server, shop: Fleet) -> None:
+    made, person = abnormal(server), Person.first(server, "abnormal")
+    page = person.get(f"/ops/orders/{made['order_no']}").text
+    (action,) = re.findall(r'action="(/ops/orders/[^"]+/to-card)"', page)
+    assert person.post(action).status_code == 403
+    assert person.confirm(action).headers["Location"] == f"/ops/orders/{made['order_no']}"
+    time_goes_on(server)
+    eventually(lambda: row(shop, made)[0] == "SUCCESS")
+    page = person.get(f"/ops/orders/{made['order_no']}").text
+    assert "/to-card" not in page
+    assert "refund to card" in page
 
 
 def test_the_operator_resolves_it_by_either_number(server: Server, shop: Fleet) -> None:
