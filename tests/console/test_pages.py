@@ -95,10 +95,10 @@ def last_day(shop: Fleet) -> str:
 
 def test_today_shows_what_was_bought_and_given_back(people: People, refunded: Refunded, shop: Fleet) -> None:
     day = last_day(shop)
-    paid = shop.tables.one(f"SELECT SUM(amount_fen) FROM payments WHERE paid_at >= {day_of(day).begins}")
-    seen = page(people["viewer"], f"/ops?day={day}")
-    assert f"¥{paid // 100:,}.{paid % 100:02}" in seen.text
-    assert "¥1.00" in seen.text
+    begins, seen = day_of(day).begins, page(people["viewer"], f"/ops?day={day}")
+    for rows in (f"payments WHERE paid_at >= {begins}", f"refunds WHERE refunded_at >= {begins}"):
+        fen = shop.tables.one(f"SELECT SUM(amount_fen) FROM {rows}")
+        assert f"¥{fen // 100:,}.{fen % 100:02}" in seen.text
     assert {"svg", "rect", "title"} <= seen.tags
     assert "platform certificate" in seen.text
     assert "今日概览" in page(people["viewer"], "/ops", language="zh-CN").text
