@@ -74,12 +74,21 @@ async def _missing(program: Program) -> str:
     return ""
 
 
+class Server(tornado.httpserver.HTTPServer):
+    async def close_all_connections(self) -> None:
+        """All in one step. One after another, as Tornado does it, the last could still bring in a request that would be
+        begun and cut off."""
+        for connection in list(self._connections):
+            connection.stream.close()
+        await super().close_all_connections()
+
+
 def listen(program: Program) -> tornado.httpserver.HTTPServer:
     """Limits after money.md part 4, with two exceptions. A body over 64 KB is read and refused by the door, so that its
     sender gets an answer; only over 2 MB the connection is cut. And a connection may idle 75 s, longer than a proxy's.
     """
     settings = program.settings
-    server = tornado.httpserver.HTTPServer(
+    server = Server(
         program.app(),
         max_body_size=2 * 1024 * 1024,
         max_header_size=16 * 1024,
