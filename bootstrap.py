@@ -81,7 +81,7 @@ class Program:
             version=VERSION,
             merchant_api_key=settings.merchant_api_key.get_secret_value(),
             demo=self._demo() if settings.simulator_mode else None,
-            limits=Limits(settings.per_minute, self.services.now),
+            limits=Limits(settings.rates, self.services.now),
             trusted_proxies=settings.proxies,
             plays=settings.plays,
         )

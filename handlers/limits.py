@@ -1,4 +1,5 @@
-"""How often one buyer, or one address, may ask. Second to what a proxy before us limits, and counted in each process.
+"""How often one buyer, one address, or everybody together may ask. Second to what a proxy before us limits, and counted
+in each process by itself.
 
 Notifications are never limited here: a forged one costs a signature check, and a true one is money.
 """
@@ -11,31 +12,33 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from services.errors import TooMany
 from services.ports import Clock
 
-MINUTE = 60.0
-ROUNDING = 0.001  # seconds: sums of fractions of a minute, beside the time of day
+ROUNDING = 0.001  # seconds: sums of fractions, beside the time of day
 MOST = 100_000  # askers that are remembered; the one longest silent is forgotten first
 Network = IPv4Network | IPv6Network
+Rate = tuple[int, float]  # so many, in so many seconds
+EVERYBODY = ""  # the asker, where all are counted together
 
 
 class Limits:
-    """``per_minute``: how many of each kind one asker may make in any minute, at once or spread; 0: any number.
+    """``rates``: how many of each kind one asker may make in any such time, at once or spread; 0: any number.
 
     Kept as one time an asker (the generic cell rate algorithm): the moment at which all that was asked so far would
     have been due at an even pace.
     """
 
-    def __init__(self, per_minute: Mapping[str, int], now: Clock) -> None:
-        self._per_minute = per_minute
+    def __init__(self, rates: Mapping[str, Rate], now: Clock) -> None:
+        self._rates = rates
         self._now = now
         self._due: dict[tuple[str, str], float] = {}
 
     def take(self, kind: str, asker: str) -> None:
         """Count one request. Raises TooMany, with the seconds to wait, if it is one too many."""
-        if not (limit := self._per_minute[kind]):
+        limit, within = self._rates[kind]
+        if not limit:
             return
-        now, pace = self._now(), MINUTE / limit
+        now, pace = self._now(), within / limit
         due = max(now, self._due.pop((kind, asker), now))
-        if (late := due + pace - now - MINUTE) > ROUNDING:
+        if (late := due + pace - now - within) > ROUNDING:
             self._due[kind, asker] = due
             raise TooMany("too_many_requests", seconds=str(int(late) + 1))
         self._due[kind, asker] = due + pace

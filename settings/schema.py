@@ -93,6 +93,7 @@ class Settings(BaseSettings):
         "127.0.0.1,::1", description="addresses or networks whose `X-Real-Ip` is believed, separated by commas"
     )
     limit_logins: int = Field(30, ge=0, description="logins a minute from one address; 0: any number, as below")
+    limit_all_logins: int = Field(200, ge=0, description="logins a second from all addresses, in each process")
     limit_orders: int = Field(20, ge=0, description="new orders a minute of one user")
     limit_pays: int = Field(20, ge=0, description="payments begun and cancels a minute of one user")
     limit_syncs: int = Field(30, ge=0, description="questions to WeChat a minute of one user")
@@ -120,13 +121,15 @@ class Settings(BaseSettings):
         return role in self.roles.split(",")
 
     @property
-    def per_minute(self) -> dict[str, int]:
+    def rates(self) -> dict[str, tuple[int, float]]:
+        """What is limited: how many, in how many seconds."""
         return {
-            "login": self.limit_logins,
-            "order": self.limit_orders,
-            "pay": self.limit_pays,
-            "sync": self.limit_syncs,
-            "read": self.limit_reads,
+            "login": (self.limit_logins, 60),
+            "all logins": (self.limit_all_logins, 1),
+            "order": (self.limit_orders, 60),
+            "pay": (self.limit_pays, 60),
+            "sync": (self.limit_syncs, 60),
+            "read": (self.limit_reads, 60),
         }
 
     @property

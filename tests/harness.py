@@ -24,7 +24,8 @@ from tests.processes import PATIENCE, Process, eventually, free_port
 # Everything here is plain HTTP on loopback; the default context reads every authority of the machine, 20 ms a client.
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 # Tests log in more often than people do; test_limits.py is for the limits.
-UNLIMITED = {f"LIMIT_{kind}": "0" for kind in ("LOGINS", "ORDERS", "PAYS", "SYNCS", "READS", "OPEN_ORDERS")}
+LIMITED = ("LOGINS", "ALL_LOGINS", "ORDERS", "PAYS", "SYNCS", "READS", "OPEN_ORDERS")
+UNLIMITED = {f"LIMIT_{kind}": "0" for kind in LIMITED}
 LOUD = re.compile(r" (WARNING|ERROR|CRITICAL) |Traceback")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from tests.faults.crowd import LATTE
 from tests.fleet import Fleet
 from tests.harness import V3, Buyer, Simulator
+from tests.processes import eventually
 from tests.sale import Sale
 
 FEW = {"LIMIT_LOGINS": "8", "LIMIT_ORDERS": "5", "LIMIT_PAYS": "4", "LIMIT_SYNCS": "3", "LIMIT_READS": "6"}
@@ -36,6 +38,21 @@ def test_a_flood_is_answered_and_the_others_buy(tmp_path: Path, simulator: Simul
         assert logins[-1].status_code == 429
         elsewhere = server.http.post("/api/login", json={"code": "x"}, headers={"X-Real-Ip": "203.0.113.9"})
         assert elsewhere.status_code == 401
+
+
+def test_logins_from_everywhere_at_once(tmp_path: Path, simulator: Simulator) -> None:
+    """No address asks often, all of them together do (F66). WeChat hears of those alone that are let in."""
+    with Fleet(tmp_path, simulator, f"sqlite:///{tmp_path / 'pay.db'}") as fleet, ThreadPoolExecutor(8) as crowd:
+        server = fleet.start(**V3.environ, LIMIT_ALL_LOGINS="1")
+
+        def login(number: int) -> int:
+            where = {"X-Real-Ip": f"203.0.113.{number}"}
+            return server.http.post("/api/login", json={"code": f"x{number}"}, headers=where).status_code
+
+        answers = Counter(crowd.map(login, range(30)))
+        assert set(answers) == {401, 429}
+        eventually(lambda: login(31) == 401)
+        assert len(re.findall(r"GET \S+/sns/jscode2session status", server.process.text())) == answers[401] + 1
 
 
 def test_notifications_are_never_limited(tmp_path: Path, simulator: Simulator) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers import limits
-from handlers.limits import Limits, client_address
+from handlers.limits import EVERYBODY, Limits, client_address
 from services.errors import TooMany
 
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("::1"))
@@ -32,14 +32,14 @@ def taken(counter: Limits, asker: str = "a") -> bool:
 
 
 def test_so_many_at_once_and_not_one_more() -> None:
-    counter = Limits({"login": 3}, Clock())
+    counter = Limits({"login": (3, 60)}, Clock())
     assert [taken(counter) for _ in range(5)] == [True, True, True, False, False]
     assert taken(counter, "b")
 
 
 def test_it_says_how_long_to_wait_and_that_is_long_enough() -> None:
     clock = Clock()
-    counter = Limits({"login": 3}, clock)
+    counter = Limits({"login": (3, 60)}, clock)
     for _ in range(3):
         counter.take("login", "a")
     with pytest.raises(TooMany) as refused:
@@ -53,7 +53,7 @@ def test_never_more_than_twice_the_limit_in_a_minute_nor_less_than_an_even_pace(
     pauses: list[float], limit: int
 ) -> None:
     clock = Clock()
-    counter = Limits({"login": limit}, clock)
+    counter = Limits({"login": (limit, 60)}, clock)
     served = []
     for pause in pauses:
         clock.now += pause
@@ -65,13 +65,23 @@ def test_never_more_than_twice_the_limit_in_a_minute_nor_less_than_an_even_pace(
     assert all(taken(counter) for _ in range(limit))
 
 
+def test_everybody_together_within_a_second() -> None:
+    clock = Clock()
+    counter = Limits({"login": (3, 1)}, clock)
+    assert [taken(counter, EVERYBODY) for _ in range(5)] == [True, True, True, False, False]
+    clock.now += 1 / 3
+    assert [taken(counter, EVERYBODY) for _ in range(2)] == [True, False]
+    clock.now += 1
+    assert [taken(counter, EVERYBODY) for _ in range(4)] == [True, True, True, False]
+
+
 def test_nought_is_no_limit() -> None:
-    counter = Limits({"login": 0}, Clock())
+    counter = Limits({"login": (0, 60)}, Clock())
     assert all(taken(counter) for _ in range(1000))
 
 
 def test_the_memory_is_bounded() -> None:
-    counter = Limits({"login": 1}, Clock())
+    counter = Limits({"login": (1, 60)}, Clock())
     for number in range(limits.MOST + 10):
         counter.take("login", str(number))
     assert not taken(counter, str(limits.MOST))
