@@ -1,6 +1,6 @@
 # The server, or with `python /opt/pay/cli.py run` the server and WeChat's stand-in. Holds no setting and no secret.
 # The tests run on Python 3.11; every dependency comes as a wheel, so no compiler is needed, here or while building.
-FROM python:3.11-slim
+FROM python:3.11-slim-bookworm
 
 RUN useradd --system --uid 10001 --home-dir /var/lib/pay --create-home --shell /usr/sbin/nologin pay
 
@@ -8,6 +8,7 @@ WORKDIR /opt/pay
 COPY requirements.txt .
 RUN pip install --no-cache-dir --only-binary :all: -r requirements.txt
 COPY . .
+RUN python -m compileall -q .
 
 # Whoever may reach the port decides compose.yaml, or --publish. The rest is as on a machine of its own: the program in
 # /opt/pay belongs to root, and an SQLite file lies in /var/lib/pay/var, which must be a volume.

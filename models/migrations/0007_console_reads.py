@@ -84,8 +84,8 @@ def _fill_in(db, mysql):
     moment = f"COALESCE({said('paid_at')}, {said('refunded_at')})"
     last = db.execute_sql("SELECT COALESCE(MAX(id), 0) FROM notifications").fetchone()[0]
     for start in range(0, last, CHUNK):
-        db.execute_sql(  # constants of this migration, and whole numbers
-            f"UPDATE notifications SET out_trade_no = {said('out_trade_no')}, happened_at = {moment}"  # noqa: S608
+        db.execute_sql(
+            f"UPDATE notifications SET out_trade_no = {said('out_trade_no')}, happened_at = {moment}"  # noqa: S608 - constants of this migration, and whole numbers
             f" WHERE id > {start} AND id <= {start + CHUNK} AND out_trade_no IS NULL"
             " AND JSON_VALID(report) AND report <> '{}'"
         )

@@ -107,7 +107,7 @@ def test_it_is_no_root_and_no_compiler() -> None:
     assert instruction("USER") == "pay"
     assert "--only-binary :all: -r requirements.txt" in DOCKERFILE
     assert "apt-get" not in DOCKERFILE
-    assert re.fullmatch(r"python:3\.\d+-slim", instruction("FROM"))
+    assert re.fullmatch(r"python:3\.\d+-slim-[a-z]+", instruction("FROM"))
 
 
 def test_every_name_in_the_environment_is_a_setting() -> None:
@@ -136,6 +136,15 @@ def test_only_this_machine_reaches_the_server_and_its_proxy_is_believed() -> Non
     assert server["environment"]["TRUSTED_PROXIES"] == network["gateway"]
     assert ipaddress.ip_address(network["gateway"]) in ipaddress.ip_network(network["subnet"])
     assert int(server["stop_grace_period"].removesuffix("s")) > supervisor.STOP_WITHIN
+
+
+def test_whoever_gets_in_can_do_little() -> None:
+    server, database = COMPOSE["services"]["server"], COMPOSE["services"]["database"]
+    assert (server["read_only"], server["tmpfs"], server["cap_drop"]) == (True, ["/tmp"], ["ALL"])
+    for service in (server, database):
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["ulimits"] == {"core": 0}
+        assert service["logging"]["options"].keys() == {"max-size", "max-file"}
 
 
 def test_its_mariadb_is_fit_for_money(tmp_path: Path) -> None:
