@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from adapters import base
 from adapters.base import BillKind
@@ -32,10 +32,12 @@ from services.refunds import Refunds
 from services.totals import totals
 
 logger = logging.getLogger("pay.reconciliation")
+T = TypeVar("T")
 
 LEASE = 1800  # seconds
 CHUNK = 500  # lines a transaction
 REPAIR = 2000  # unknown payments, and refunds, asked about in one run, a few at a time
+STEP = 100  # of them, for which the lease is renewed: a minute, when no question is answered
 LOOK_BACK = (1, 2, 3)  # days: a bill may be late, and a server may have been off
 TABLES: dict[BillKind, type[BillLine] | type[FundLine]] = {"trade": BillLine, "fund": FundLine}
 FUND_COLUMNS = ("day", "kind", "ref", "amount_fen", "at")
@@ -93,8 +95,8 @@ class Reconciliation:
         try:
             lines = await self._load(lease, "trade", progress)
             moves = await self._load_moves(lease, progress)
-            await self._repair(day)
-            found = await self._compare(day, differences.TRADE if moves is None else (*differences.TRADE, *FUND))
+            await self._repair(lease)
+            found = await self._compare(lease, differences.TRADE if moves is None else (*differences.TRADE, *FUND))
             sums = await self._database.read(totals, day)
             await self._write(lease, _finish, day.name, lines, found, sums, int(self._now()))
         except BaseException:
@@ -145,12 +147,17 @@ class Reconciliation:
                     progress(done, bill.count)
         return bill.count
 
-    async def _repair(self, day: Day) -> None:
+    async def _repair(self, lease: Lease) -> None:
         """What we never heard of is asked about: a signed answer is evidence, a bill line is not."""
-        questions = await self._each(day, "payment", _questions)
-        await at_once(self._asking.ask, questions)
-        refunds = await self._each(day, "refund", differences.unheard_refunds)
-        await at_once(partial(self._refunds.look_up, self._bills.adapter), refunds)
+        questions = await self._each(lease.day, "payment", _questions)
+        await self._ask(lease, self._asking.ask, questions)
+        refunds = await self._each(lease.day, "refund", differences.unheard_refunds)
+        await self._ask(lease, partial(self._refunds.look_up, self._bills.adapter), refunds)
+
+    async def _ask(self, lease: Lease, ask: Callable[[T], Awaitable[object]], questions: list[T]) -> None:
+        for start in range(0, len(questions), STEP):
+            await self._write(lease, _nothing)
+            await at_once(ask, questions[start : start + STEP])
 
     async def _each(self, day: Day, kind: str, look: Callable[[Day, differences.Part], list[Any]]) -> list[Any]:
         """What there is to ask about, as far as one run goes."""
@@ -161,9 +168,10 @@ class Reconciliation:
             logger.warning("bill day=%s asking about %d of %d %ss", day.name, REPAIR, len(found), kind)
         return found[:REPAIR]
 
-    async def _compare(self, day: Day, comparisons: Iterable[Comparison]) -> list[Difference]:
-        found: list[Difference] = []
+    async def _compare(self, lease: Lease, comparisons: Iterable[Comparison]) -> list[Difference]:
+        day, found = lease.day, list[Difference]()
         for comparison in comparisons:
+            await self._write(lease, _nothing)
             some: list[Difference] = []
             for part in await self._database.read(comparison.parts, day):
                 some += await self._database.read(_found, comparison, day, part)
@@ -204,6 +212,10 @@ def _held(day: str, until: int, now: int, fn: Callable[..., object], args: tuple
         raise Conflicting("bill_being_read")
     fn(*args)
     return longer
+
+
+def _nothing() -> None:
+    """Only the lease is renewed."""
 
 
 def _keep(day: str, kind: BillKind, chunk: list[base.BillLine | base.FundLine]) -> None:

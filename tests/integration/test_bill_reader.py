@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,8 @@ from adapters.transport import Transport
 from bootstrap import build
 from services.bills import Progress
 from services.errors import Conflicting
-from services.reconciliation import LEASE, Result
+from services.reconciliation import LEASE, STEP, Reconciliation, Result
+from services.refunds import Refunds
 from settings import Settings
 from settings.merchant import simulated_merchant
 from tests.generated import migrated, reconcile, yesterday
@@ -34,11 +36,31 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
     simulator.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def day(simulator: Simulator) -> str:
     day = yesterday(simulator).date().isoformat()
     simulator.put("bill", {"day": day, "extra_lines": LINES, "errors": [{"kind": "missing", "n": 5}]})
     return day
+
+
+@pytest.fixture
+def refunds(simulator: Simulator) -> str:
+    """A day with refunds that we never heard of: a step of questions, and some."""
+    day = yesterday(simulator).date().isoformat()
+    simulator.put("bill", {"day": day, "extra_lines": STEP + 5, "extra_refunds": STEP + 5})
+    return day
+
+
+@dataclass(frozen=True)
+class Told:
+    """The true service, and whoever wants to know when it is about to ask WeChat."""
+
+    refunds: Refunds
+    asking: Callable[[], None]
+
+    async def look_up(self, adapter: str, out_refund_no: str) -> bool:
+        self.asking()
+        return await self.refunds.look_up(adapter, out_refund_no)
 
 
 async def read(
@@ -48,15 +70,18 @@ async def read(
     now: Callable[[], float] = time.time,
     progress: Progress | None = None,
     *without: str,
+    asking: Callable[[], None] = lambda: None,
 ) -> Result:
-    """``without`` these files of the merchant's v2 keys."""
+    """``without`` these files of the merchant's v2 keys. ``asking`` is called before each question about a refund."""
     settings = Settings(_env_file=None, database_url=url, simulator_url=simulator.url, wechat_pay_api="v2")
     merchant, transport = simulated_merchant(settings, simulator.merchant), Transport()
     assert merchant.v2
     fewer = replace(merchant, v2=replace(merchant.v2, **dict.fromkeys(without)))
     program = build(settings, fewer, transport, now=now)
     try:
-        return await program.services.reconciliation.reconcile(day, progress)
+        parts = program.services
+        told: Any = Told(parts.refunds, asking)
+        return await Reconciliation(parts.database, parts.bills, parts.asking, told, now).reconcile(day, progress)
     finally:
         await program.close()
         if merchant.v2.folder:
@@ -93,6 +118,42 @@ def test_a_lease_lasts_as_long_as_the_reading(simulator: Simulator, day: str, tm
     result = asyncio.run(read(simulator, url, day, lambda: time.time() - late[0], goes_on))
     assert refused == ["reconcile: The bill of that day is being read"]
     assert result.lines == LINES - 5
+
+
+def test_a_lease_lasts_as_long_as_the_questions(simulator: Simulator, refunds: str, tmp_path: Path) -> None:
+    """Two runners: one asks about what the bill names and we never heard of, and began so long ago that another could
+    have the day, had it not been claimed for longer before each step."""
+    url, late = f"sqlite:///{tmp_path / 'pay.db'}", [LEASE + 60.0]
+    tables = migrated(url)
+    asked, refused = [0], []
+
+    def goes_on() -> None:
+        asked[0] += 1
+        if asked[0] == STEP:
+            late[0] = 0.0
+        elif asked[0] == STEP + 1:
+            refused.append(reconcile(url, simulator, V2_HMAC, refunds)[1])
+
+    asyncio.run(read(simulator, url, refunds, lambda: time.time() - late[0], asking=goes_on))
+    assert refused == ["reconcile: The bill of that day is being read"]
+    assert (asked[0], tables.rows("SELECT state FROM bills")) == (STEP + 5, [("DONE",)])
+
+
+def test_who_slept_for_too_long_asks_no_more(simulator: Simulator, refunds: str, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'pay.db'}"
+    tables, asked, left = migrated(url), [0], []
+
+    def asleep() -> None:
+        """Over the first question; meanwhile somebody else reads the day whole, and asks all of it."""
+        asked[0] += 1
+        if asked[0] == 1:
+            assert reconcile(url, simulator, V2_HMAC, refunds)[0] == 3
+            left.append(tables.snapshot())
+
+    with pytest.raises(Conflicting):
+        asyncio.run(read(simulator, url, refunds, lambda: time.time() - LEASE - 1, asking=asleep))
+    assert asked[0] == STEP
+    assert tables.snapshot() == left[0]
 
 
 def test_a_shop_on_v2_without_certificate_has_its_fund_flow_through_v3(
