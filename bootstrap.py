@@ -9,6 +9,7 @@ import logging
 import time
 import tomllib
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import tornado.web
@@ -143,6 +144,7 @@ def build(
         heartbeat=Heartbeat(database, now),
         reading=Reading(database, adapters, watch, now),
         now=now,
+        skew=partial(transport.skew, merchant.pay_url),
     )
     schemes = _schemes(merchant, transport, now, token) if settings.simulator_mode else {}
     return Program(settings, merchant, services, transport, schemes)

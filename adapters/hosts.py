@@ -19,6 +19,8 @@ MISSES = 10  # calls in a row that did not reach the host; then it is left alone
 REST = 2.0  # seconds that it is left alone for; after them one call finds out
 ALARMING_SKEW = 60  # seconds (money.md F60); at 300 WeChat's signatures are too old or too new to be believed
 
+FRESH = 300.0  # seconds that an answer's date is good for; what nobody contradicts by then is forgotten
+
 LEFT_ALONE = Counter("pay_gateway_left_alone", "Calls not made, because their host could not be reached", ["host"])
 SKEW = Gauge("pay_clock_skew_seconds", "Our clock minus the Date of the host's last answer", ["host"])
 
@@ -33,6 +35,7 @@ class Host:
         self._misses = 0
         self._rests_until = 0.0
         self._skewed = False
+        self._skew, self._told_at = 0, 0.0
 
     def enter(self) -> None:
         """Before a call. Raises NotSent while the host is left alone."""
@@ -62,3 +65,9 @@ class Host:
                 "our clock is %+d s from that of %s: from 300 on nothing verifies; keep NTP", skew, self._name
             )
         self._skewed = abs(skew) > ALARMING_SKEW
+        self._skew, self._told_at = skew, self._steady()
+
+    @property
+    def skew(self) -> int:
+        """Our clock minus its own, in seconds, as of an answer of the last minutes; 0 if there was none."""
+        return self._skew if self._steady() - self._told_at <= FRESH else 0

@@ -179,6 +179,10 @@ class Transport:
         logger.info("%s status=%d ms=%d", where, answer.code, round(1000 * (time.monotonic() - began)))
         return answer
 
+    def skew(self, url: str) -> int:
+        """Our clock minus that of the host, in seconds, as its newest answers say; 0 if there are none."""
+        return self._host(url).skew
+
     def _host(self, url: str) -> Host:
         name = urlsplit(url).netloc.rpartition("@")[2]
         return self._hosts.setdefault(name, Host(name, *self._clocks))

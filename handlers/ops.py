@@ -21,7 +21,7 @@ class HealthHandler(OpsApi):
 
 
 class ReadyHandler(OpsApi):
-    """The database answers and the server is not on its way out."""
+    """The database answers, the clock is right, and the server is not on its way out."""
 
     async def get(self) -> None:
         problems = await self.services.readiness()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from adapters.base import Adapters
@@ -35,6 +35,8 @@ from services.watch import Watch
 
 logger = logging.getLogger("pay.notifications")
 
+UNFIT_SKEW = 240  # seconds (money.md F60): another minute, and nothing is believed, neither by WeChat nor by us
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
@@ -62,6 +64,7 @@ class Services:
     heartbeat: Heartbeat
     reading: Reading
     now: Clock
+    skew: Callable[[], int]  # seconds that our clock is ahead of WeChat Pay's, as far as that is known
     starting: list[str] = field(default_factory=list)  # why nobody is served yet
     leaving: list[str] = field(default_factory=list)  # filled when the server begins to stop
 
@@ -69,11 +72,14 @@ class Services:
         """Why no traffic should come here; empty if it may."""
         if self.starting:
             return list(self.starting)
+        problems = list(self.leaving)
+        if abs(skew := self.skew()) > UNFIT_SKEW:
+            problems.append(f"our clock is {skew:+d} s from WeChat's")
         try:
             await self.database.read(lambda: None)
         except DatabaseUnavailable:
-            return [*self.leaving, "the database does not answer"]
-        return list(self.leaving)
+            problems.append("the database does not answer")
+        return problems
 
     async def apply_inbox(self) -> int:
         """One pass of the inbox job: apply what was acknowledged but could not be applied at once.

@@ -9,7 +9,7 @@ from email.utils import formatdate
 import pytest
 
 from adapters.errors import NotSent, OutcomeUnknown
-from adapters.hosts import MISSES, REST, SKEW, Host
+from adapters.hosts import FRESH, MISSES, REST, SKEW, Host
 from adapters.transport import Transport
 from tests.adapters.wire import cut, http, say, wire
 from tests.processes import free_port
@@ -99,6 +99,20 @@ def test_a_clock_that_went_wrong_again_is_said_again(caplog):
             host.answered(formatdate(NOW - skew, usegmt=True))
     assert len(caplog.records) == 2
     assert "+90 s" in caplog.text
+
+
+def test_a_wrong_clock_is_forgotten_when_nobody_says_so_any_more():
+    clocks = Clocks()
+    host = clocks.host()
+    assert host.skew == 0
+    host.answered(formatdate(NOW + 600, usegmt=True))
+    clocks.steady += FRESH
+    assert host.skew == -600
+    host.answered(None)
+    clocks.steady += 1
+    assert host.skew == 0
+    host.answered(formatdate(NOW - 5, usegmt=True))
+    assert host.skew == 5
 
 
 @pytest.mark.parametrize("date", [None, "", "yesterday", "Mon, 99 Jan 2024 00:00:00 GMT", "\x00"])
