@@ -125,7 +125,7 @@ def build(
         login=Login(database, MiniProgram(mini_program, transport), now, token),
         catalogue=Catalogue(database),
         orders=Orders(database, now, token, settings.order_expires_minutes * 60, settings.limit_open_orders),
-        checkout=Checkout(database, adapters, default, asking, sold, now, token),
+        checkout=Checkout(database, adapters, default, asking, sold, now),
         asking=asking,
         closing=Closing(database, adapters, asking, now, token),
         notifications=Notifications(database, adapters, now),

@@ -21,7 +21,7 @@ from services.login import Person
 from services.moves import begin, move
 from services.orders import own_order
 from services.payments import OPEN_STATES
-from services.ports import Clock, Token, number
+from services.ports import Clock, derived
 
 PREPAY_LIVES = 2 * 3600  # seconds (v2.md 4, v3.md 9)
 PREPAY_MARGIN = 60  # a client needs a moment between receiving and using it
@@ -48,7 +48,7 @@ class OpenAttempt:
 
 class Checkout:
     def __init__(
-        self, database: Database, adapters: Adapters, default: str, asking: Asking, sold: Sold, now: Clock, token: Token
+        self, database: Database, adapters: Adapters, default: str, asking: Asking, sold: Sold, now: Clock
     ) -> None:
         self._database = database
         self._adapters = adapters
@@ -56,7 +56,6 @@ class Checkout:
         self._asking = asking
         self._sold = sold
         self._now = now
-        self._token = token
 
     async def pay(
         self, person: Person, order_no: str, client_ip: str, composer: PaymentAdapter | None = None
@@ -92,7 +91,7 @@ class Checkout:
         self, adapter: PaymentAdapter, order: Order, person: Person, client_ip: str, now: int
     ) -> Transaction:
         attempt = Attempt(
-            out_trade_no=number("WX", now, self._token),
+            out_trade_no=_number(order),
             amount_fen=_amount(order),
             currency=order.currency,
             description=_description(self._sold.shop_name, order),
@@ -152,6 +151,13 @@ def _check_payable(order: Order, now: int) -> None:
         raise Conflicting("order_expired")
     if Payment.get_or_none(Payment.order == order.id) is not None:  # of another amount, say: a person looks at it
         raise Conflicting("payment_disputed")
+
+
+def _number(order: Order) -> str:
+    """Follows from the order and how many attempts it had: when a backup was put back that does not know the last one,
+    the next has its number, and WeChat takes no second payment under a number."""
+    before = Transaction.select().where(Transaction.order == order.id).count()
+    return derived("WX", order.order_no, str(before + 1))
 
 
 def _amount(order: Order) -> int:

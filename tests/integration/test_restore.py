@@ -90,15 +90,16 @@ def test_a_backup_that_is_put_back(tmp_path: Path, simulator: Simulator, databas
         whole, going_back, twice = bought(server), bought(server), bought(server)
         assert refund(server, going_back, 300) == 201
         begun, buyer = Sale.begun(server, tables), Buyer(server)
-        ordered = buyer.order("latte")["order_no"]
+        ordered, forgotten = (buyer.order("latte")["order_no"] for _ in range(2))
         keeper.run("back up")
         assert all(kept.stat().st_mode & 0o077 == 0 for kept in (tmp_path / "backups").glob("pay.*"))
 
         # What happens afterwards. The gateway hears all of it, and so did the server.
         begun.buyer.pay(begun.order_no)
         begun.buyer.becomes(begun.order_no, "paid")
-        buyer.pay(ordered)
-        buyer.becomes(ordered, "paid")
+        for number in (ordered, forgotten):
+            buyer.pay(number)
+            buyer.becomes(number, "paid")
         lost = bought(server)
         assert refund(server, whole, 100) == 201
         assert refund(server, twice, 200, refund_no="N1") == 201
@@ -118,10 +119,15 @@ def test_a_backup_that_is_put_back(tmp_path: Path, simulator: Simulator, databas
         begun.buyer.becomes(begun.order_no, "paid")
         assert begun.fulfilments() == 1
         eventually(lambda: refunds(server, going_back) == [("success", 300)])
-        assert buyer.status(ordered) == "pending"
+        assert buyer.status(ordered) == buyer.status(forgotten) == "pending"
         assert refunds(server, whole) == []
         assert refund(server, twice, 200, refund_no="N1") == 201  # under the number that it had at the gateway
         eventually(lambda: refunds(server, twice) == [("success", 200)])
+
+        # Nobody pays an order twice: the attempt that was lost is made again under its number, and found paid.
+        again = buyer.call("POST", f"/api/orders/{ordered}/pay")
+        assert (again.status_code, again.json()["error"]["code"]) == (409, "order_paid")
+        assert buyer.status(ordered) == "paid"
 
         # What it does not know is told again, or stands in the bill of the day.
         server.expect_log("discrepancy kind=(UNKNOWN_ORDER|EXTERNAL_REFUND)")
@@ -129,13 +135,14 @@ def test_a_backup_that_is_put_back(tmp_path: Path, simulator: Simulator, databas
         assert [row[0] for row in unheard.money()] == ["UNKNOWN_ORDER"]
         next_morning(simulator)
         code, said = reconcile(server, day)
-        assert (code, said.startswith(f"{day}: 10 lines"), said.split(", ")[-1]) == (3, True, "2 differences")
+        assert (code, said.startswith(f"{day}: 11 lines"), said.split(", ")[-1]) == (3, True, "2 differences")
         found = tables.rows("SELECT kind FROM discrepancies ORDER BY kind")
         assert [row[0] for row in found] == ["BILL_UNKNOWN", "BILL_UNKNOWN", "EXTERNAL_REFUND", "UNKNOWN_ORDER"]
         assert refunds(server, whole) == [("success", 100)]
         assert refund(server, whole, PRICE) == 409  # of what was given back in the lost hour, nothing goes back twice
         states = dict(tables.rows("SELECT order_no, state FROM orders"))
         assert lost not in states
+        assert states[ordered] == "PAID"
         assert states[begun.order_no] == states[whole] == states[going_back] == states[twice] == "PAID"
         paid = tables.rows("SELECT disposition, COUNT(*) FROM payments GROUP BY disposition ORDER BY disposition")
-        assert paid == [("APPLIED", 4), ("UNKNOWN_ORDER", 1)]
+        assert paid == [("APPLIED", 5), ("UNKNOWN_ORDER", 1)]
