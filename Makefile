@@ -8,7 +8,7 @@ TURN ?= 0
 # Bytecode is kept, whatever the environment says: pytest would rewrite its plugins at the start of every worker.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: run install test lint unit mutants soak crash fuzz cluster check-all docs screenshots clean
+.PHONY: run install test lint unit mutants soak crash fuzz cluster bench check-all docs screenshots clean
 
 run: $(VENV)/run.stamp            ## the shop on http://127.0.0.1:8000, the simulator on :8900
 	$(BIN)/python cli.py run
@@ -42,6 +42,9 @@ fuzz: $(VENV)/dev.stamp           ## 100,000 or EXAMPLES requests over every rou
 cluster: $(VENV)/dev.stamp        ## three servers on a Galera cluster; a node killed, a node cut off
 	$(BIN)/python -m pytest tests/cluster -s
 
+bench: $(VENV)/dev.stamp var/peer/stamp  ## twenty-five minutes with nothing else running; ROUNDS, SECONDS, ONLY='v3 sqlite x1'
+	PEER_PYTHON=var/peer/bin/python $(BIN)/python -m benchmarks
+
 check-all: test mutants
 
 docs: $(VENV)/dev.stamp           ## renders what is generated in ARCHITECTURE.md and docs/
@@ -61,6 +64,11 @@ $(VENV)/run.stamp: requirements.txt | $(VENV)/bin/python
 $(VENV)/dev.stamp: requirements-dev.txt requirements.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@ $(VENV)/run.stamp
+
+var/peer/stamp: benchmarks/peers/requirements.txt
+	$(PYTHON) -m venv var/peer
+	var/peer/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/peers/requirements.txt
+	@touch $@
 
 clean:                            ## the virtual environment and everything the program wrote
 	rm -rf $(VENV) var

@@ -1,4 +1,5 @@
-"""Renders what the documents take from the code: state tables, settings, routes, refusals. `make docs` writes them.
+"""Renders what the documents take from the code: state tables, settings, routes, refusals, and the last results of the
+benchmarks. `make docs` writes them.
 
 `tests/unit/test_docs.py` fails when a document differs from what this renders.
 """
@@ -11,6 +12,7 @@ from pathlib import Path
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
+from benchmarks import report
 from handlers.words import WORDS
 from models.states import TABLES
 from settings import Settings
@@ -42,6 +44,7 @@ def sections() -> dict[str, dict[str, str]]:
         "ARCHITECTURE.md": {f"states of {entity}": table.render() for entity, table in TABLES.items()},
         "docs/settings.md": {"settings": settings_table()},
         "docs/api.md": {"refusals": refusals_table()},
+        report.DOCUMENT: {report.SECTION: report.text(report.kept(ROOT))},
     }
 
 
