@@ -1,6 +1,6 @@
 """What a user wants and owes. The amount is ours, fixed at creation; an attempt to collect it is a Transaction."""
 
-from peewee import BigIntegerField, CharField, ForeignKeyField, IntegerField
+from peewee import BigIntegerField, CharField, ForeignKeyField, IntegerField, SmallIntegerField
 
 from models.base import Table
 from models.user import User
@@ -16,6 +16,7 @@ class Order(Table):
     version = IntegerField()  # how often the state has moved: the number of its last line in the log
     paid_fen = BigIntegerField()
     refunded_fen = BigIntegerField()
+    refund_part = SmallIntegerField(null=True)  # the database's own: 0 nothing of it was given back, 1 a part, 2 all
     idempotency_key = CharField(64, null=True)
     request_hash = CharField(64)  # of the body that created it: the same key with another body is refused
     created_at = BigIntegerField()

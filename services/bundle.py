@@ -102,6 +102,7 @@ class Services:
 
 
 def _orphans(configured: list[str]) -> dict[str, int]:
-    lost = Transaction.select().where(Transaction.state.in_(UNSETTLED), Transaction.adapter.not_in(configured))
-    names = [row.adapter for row in lost]
+    """Among those that have a turn to be asked about: an index of few, however many were settled."""
+    lost = Transaction.select().where(Transaction.ask_at > 0, Transaction.adapter.not_in(configured))
+    names = [row.adapter for row in lost if row.state in UNSETTLED]
     return {name: names.count(name) for name in sorted(set(names))}

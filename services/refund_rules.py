@@ -5,6 +5,10 @@ Runs inside the caller's transaction.
 
 from __future__ import annotations
 
+from typing import Any
+
+from peewee import fn
+
 from models import Order, Payment, Refund
 from services.errors import Conflicting
 
@@ -41,11 +45,16 @@ def first_turn(payment: Payment, now: int) -> int:
 
 
 def to_give_back(late: str, limit: int) -> list[int]:
-    """Payments that must go back by themselves and have no refund yet."""
-    wrong = Payment.disposition == "DUPLICATE"
+    """Payments that must go back by themselves and have no refund yet: each kind is asked for by an index of its own,
+    of payments that were one too many, of orders that were paid too late."""
+    wrong = [Payment.disposition == "DUPLICATE"]
     if late == "refund":
-        wrong |= Order.state == "PAID_LATE"
-    untouched = Payment.held_fen + Payment.external_fen == 0
-    rows = Payment.select().join(Order).where(wrong, untouched).order_by(Payment.id).limit(limit)
-    done = {row.payment_id for row in Refund.select(Refund.payment).where(Refund.payment.in_([r.id for r in rows]))}
-    return [row.id for row in rows if row.id not in done]
+        wrong.append(Payment.order.in_(Order.select(Order.id).where(Order.state == "PAID_LATE")))
+    found = {row.id for one in wrong for row in _untouched(one).limit(limit)}
+    return sorted(found)[:limit]
+
+
+def _untouched(wrong: Any) -> Any:
+    refund = Refund.select(Refund.id).where(Refund.payment == Payment.id)
+    rows = Payment.select(Payment.id).where(wrong, Payment.held_fen == 0, Payment.external_fen == 0)
+    return rows.where(~fn.EXISTS(refund)).order_by(Payment.id)

@@ -37,6 +37,7 @@ class Shipping:
         self._tokens = tokens
         self._within = within_hours * 3600
         self._now = now
+        self._looked = 0  # what was paid up to then has been looked at
 
     async def request(self, wanted: Wanted) -> tuple[dict[str, Any], bool]:
         """The shipment, and whether it is new. Raises NotFound, Invalid, Conflicting.
@@ -61,11 +62,15 @@ class Shipping:
         """One pass of the alarm: paid orders that nobody reported in time are put before a person, once."""
         if not self._within:
             return 0
-        found = await self._database.read(overdue.find, int(self._now()), self._within, limit)
-        if found:
-            await self._database.run(overdue.record, found, self._within, int(self._now()))
-            SHIPMENTS.labels("overdue").inc(len(found))
-        return len(found)
+        until = int(self._now()) - self._within
+        told = 0
+        for part in overdue.parts(self._looked, until):
+            while found := await self._database.read(overdue.find, part, limit):
+                await self._database.run(overdue.record, found, self._within, int(self._now()))
+                SHIPMENTS.labels("overdue").inc(len(found))
+                told += len(found)
+        self._looked = until
+        return told
 
     async def self_check(self) -> Check:
         """For the doctor: does WeChat want it of this mini-program? Fails if that is not known and an alarm is set."""

@@ -17,7 +17,7 @@ from models.states import ORDER
 
 Key = tuple[int, int]  # created_at, id
 
-REFUNDED = ("partially_refunded", "refunded")
+REFUNDED = {"partially_refunded": 1, "refunded": 2}  # Order.refund_part
 STATES: dict[str, Sequence[str]] = {  # what may be asked for, and the states that it can be found in
     "": tuple(ORDER.ranks),
     "pending": ("CREATED", "PAYING", "CLOSING"),
@@ -102,14 +102,12 @@ def _conditions(search: Search, after: Key | None) -> list[Any]:
     if after is not None:
         where.append(Order.created_at <= after[0])
         where.append((Order.created_at < after[0]) | (Order.id < after[1]))
-    # The same for a paid order; the index has the amount, and a number or a buyer is not to be left for it.
-    whole = Order.paid_fen if search.words else Order.amount_fen
     if search.status in ("paid", "paid_late"):
-        where.append(Order.refunded_fen < 1)  # not "= 0": most orders are, and no database is to begin there
-    elif search.status == "refunded":
-        where += [Order.refunded_fen > 0, Order.refunded_fen == whole]
-    elif search.status == "partially_refunded":
-        where += [Order.refunded_fen > 0, Order.refunded_fen < whole]
+        where.append(Order.refunded_fen < 1)
+    elif search.status in REFUNDED:
+        # An index has the part. A number or a buyer is not to be left for it: in a sum it is not found.
+        part = Order.refund_part + 0 if search.words else Order.refund_part
+        where.append(part == REFUNDED[search.status])
     return where
 
 
