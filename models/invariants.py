@@ -1,12 +1,28 @@
 """What must hold about money, as queries (money.md part 2): each returns the rows that break it.
 
 ``LOCAL`` needs our tables alone; ``AGAINST_GATEWAY`` also the gateway's ledger, in tables named ``gateway_*``
-(the tests fill them from the simulator). All run on SQLite and on MySQL / MariaDB.
+(the tests fill them from the simulator). All run on SQLite and on MySQL / MariaDB. ``PARTS`` are the local ones as they
+are asked of a range of ids at a time: over millions of rows, one statement would take minutes.
 """
 
 from __future__ import annotations
 
+import re
+
 from models.states import TABLES
+
+RANGE = re.compile(r":within\((\w+) ([\w.]+)\)")  # where a statement is cut: the table that has the ids, the column
+
+
+def table_of(sql: str) -> str:
+    """Whose ids the statement is cut by."""
+    return str(RANGE.findall(sql)[0][0])
+
+
+def within(sql: str, after: int, upto: int) -> str:
+    """The statement about the ids after the first, up to the second."""
+    return RANGE.sub(rf"\2 > {after} AND \2 <= {upto}", sql)
+
 
 PAID = "('PAID', 'PAID_LATE')"
 
@@ -17,25 +33,26 @@ RANKS = " UNION ALL ".join(
     for state, rank in table.ranks.items()
 )
 
-LOCAL = {
+STATEMENTS = {
     "1 an order is paid at most once": """
-        SELECT order_id FROM payments WHERE disposition = 'APPLIED' GROUP BY order_id HAVING COUNT(*) > 1""",
+        SELECT order_id FROM payments WHERE :within(orders order_id) AND disposition = 'APPLIED'
+        GROUP BY order_id HAVING COUNT(*) > 1""",
     "2 a paid order has one applied payment of its amount, currency and merchant, no other has any": f"""
         SELECT o.order_no FROM orders o
         LEFT JOIN payments p ON p.order_id = o.id AND p.disposition = 'APPLIED'
         LEFT JOIN transactions t ON t.out_trade_no = p.out_trade_no
-        WHERE (o.state IN {PAID} AND (p.id IS NULL OR t.id IS NULL OR t.order_id <> o.id
+        WHERE :within(orders o.id) AND ((o.state IN {PAID} AND (p.id IS NULL OR t.id IS NULL OR t.order_id <> o.id
                  OR p.amount_fen <> o.amount_fen OR p.currency <> o.currency OR p.mchid <> t.mchid
                  OR p.appid <> t.appid OR o.paid_fen <> p.amount_fen OR o.paid_at IS NULL))
-           OR (o.state NOT IN {PAID} AND (p.id IS NOT NULL OR o.paid_fen <> 0))""",
+           OR (o.state NOT IN {PAID} AND (p.id IS NOT NULL OR o.paid_fen <> 0)))""",
     "3 money that was not applied, or came after closing, is a discrepancy": """
         SELECT p.provider_transaction_id FROM payments p
         LEFT JOIN orders o ON o.id = p.order_id
         LEFT JOIN discrepancies d ON d.ref = p.provider_transaction_id
-        WHERE (p.disposition <> 'APPLIED' OR o.state = 'PAID_LATE') AND d.id IS NULL""",
+        WHERE :within(payments p.id) AND (p.disposition <> 'APPLIED' OR o.state = 'PAID_LATE') AND d.id IS NULL""",
     "5 a paid order is fulfilled once, any other never": """
         SELECT o.order_no FROM orders o LEFT JOIN outbox x ON x.order_id = o.id AND x.kind = 'FULFIL'
-        GROUP BY o.id, o.order_no, o.state
+        WHERE :within(orders o.id) GROUP BY o.id, o.order_no, o.state
         HAVING (o.state = 'PAID' AND COUNT(x.id) <> 1) OR (o.state <> 'PAID' AND COUNT(x.id) <> 0)""",
     "6 refunds never exceed what was paid, and the counters are the sums of their rows": """
         SELECT p.provider_transaction_id FROM payments p LEFT JOIN (
@@ -43,56 +60,58 @@ LOCAL = {
                 SUM(CASE WHEN source = 'LOCAL' AND state NOT IN ('CLOSED', 'REJECTED') THEN amount_fen ELSE 0 END) held,
                 SUM(CASE WHEN source = 'LOCAL' AND state = 'SUCCESS' THEN amount_fen ELSE 0 END) done,
                 SUM(CASE WHEN source = 'EXTERNAL' AND state <> 'CLOSED' THEN amount_fen ELSE 0 END) past_us
-            FROM refunds GROUP BY payment_id) r ON r.payment_id = p.id
-        WHERE p.held_fen <> COALESCE(r.held, 0) OR p.refunded_fen <> COALESCE(r.done, 0)
+            FROM refunds WHERE :within(payments payment_id) GROUP BY payment_id) r ON r.payment_id = p.id
+        WHERE :within(payments p.id) AND (p.held_fen <> COALESCE(r.held, 0) OR p.refunded_fen <> COALESCE(r.done, 0)
            OR p.external_fen <> COALESCE(r.past_us, 0) OR p.refunded_fen > p.held_fen
            OR (p.held_fen + p.external_fen > p.amount_fen AND NOT EXISTS (
                 SELECT 1 FROM discrepancies d JOIN refunds x ON x.out_refund_no = d.ref
-                WHERE d.kind = 'OVER_REFUND' AND x.payment_id = p.id))""",
+                WHERE d.kind = 'OVER_REFUND' AND x.payment_id = p.id)))""",
     "7 no state goes back, and the log is an unbroken chain": f"""
         SELECT l.id FROM state_log l
         JOIN ({RANKS}) r ON r.entity = l.entity AND r.state = l.to_state
         LEFT JOIN ({RANKS}) f ON f.entity = l.entity AND f.state = l.from_state
         LEFT JOIN state_log p ON p.entity = l.entity AND p.entity_id = l.entity_id AND p.seq = l.seq - 1
-        WHERE (l.seq = 1 AND l.from_state IS NOT NULL)
-           OR (l.seq > 1 AND (p.id IS NULL OR l.from_state IS NULL OR p.to_state <> l.from_state OR r.rnk <= f.rnk))""",
-    "8 the current state is the last one logged": """
-        SELECT o.order_no FROM orders o
-        LEFT JOIN state_log l ON l.entity = 'order' AND l.entity_id = o.order_no AND l.seq = o.version
-        LEFT JOIN state_log n ON n.entity = 'order' AND n.entity_id = o.order_no AND n.seq = o.version + 1
-        WHERE l.id IS NULL OR l.to_state <> o.state OR n.id IS NOT NULL
-        UNION ALL
-        SELECT t.out_trade_no FROM transactions t
-        LEFT JOIN state_log l ON l.entity = 'transaction' AND l.entity_id = t.out_trade_no AND l.seq = t.version
-        LEFT JOIN state_log n ON n.entity = 'transaction' AND n.entity_id = t.out_trade_no AND n.seq = t.version + 1
-        WHERE l.id IS NULL OR l.to_state <> t.state OR n.id IS NOT NULL
-        UNION ALL
-        SELECT r.out_refund_no FROM refunds r
-        LEFT JOIN state_log l ON l.entity = 'refund' AND l.entity_id = r.out_refund_no AND l.seq = r.version
-        LEFT JOIN state_log n ON n.entity = 'refund' AND n.entity_id = r.out_refund_no AND n.seq = r.version + 1
-        WHERE l.id IS NULL OR l.to_state <> r.state OR n.id IS NOT NULL
-        UNION ALL
-        SELECT s.shipment_no FROM shipments s
-        LEFT JOIN state_log l ON l.entity = 'shipment' AND l.entity_id = s.shipment_no AND l.seq = s.version
-        LEFT JOIN state_log n ON n.entity = 'shipment' AND n.entity_id = s.shipment_no AND n.seq = s.version + 1
-        WHERE l.id IS NULL OR l.to_state <> s.state OR n.id IS NOT NULL""",
+        WHERE :within(state_log l.id) AND ((l.seq = 1 AND l.from_state IS NOT NULL)
+           OR (l.seq > 1
+               AND (p.id IS NULL OR l.from_state IS NULL OR p.to_state <> l.from_state OR r.rnk <= f.rnk)))""",
     "11 an order has at most one open attempt, and none once it is finished": """
         SELECT t.order_id FROM transactions t JOIN orders o ON o.id = t.order_id
-        WHERE t.open_slot IS NOT NULL GROUP BY t.order_id, o.state
+        WHERE :within(orders t.order_id) AND t.open_slot IS NOT NULL GROUP BY t.order_id, o.state
         HAVING COUNT(*) > 1 OR o.state IN ('CLOSED', 'PAID', 'PAID_LATE')""",
     "17 a refund that needed a second person has one, and what two agreed on was made as they did": """
         SELECT q.refund_no FROM refund_requests q JOIN orders o ON o.order_no = q.order_no
         LEFT JOIN refunds r ON r.order_id = o.id AND r.refund_no = q.refund_no
-        WHERE (q.state <> 'APPROVED' AND r.id IS NOT NULL) OR (q.state = 'APPROVED' AND (
-            r.id IS NULL OR r.amount_fen <> q.amount_fen OR q.decided_by IS NULL OR q.decided_by = q.requester))""",
+        WHERE :within(refund_requests q.id) AND (
+            (q.state <> 'APPROVED' AND r.id IS NOT NULL) OR (q.state = 'APPROVED' AND (
+            r.id IS NULL OR r.amount_fen <> q.amount_fen OR q.decided_by IS NULL OR q.decided_by = q.requester)))""",
     "21 only what a paid order's own payment bought is shipped, one report at a time, whole at most twice": """
         SELECT s.order_id FROM shipments s
         JOIN orders o ON o.id = s.order_id JOIN payments p ON p.id = s.payment_id
-        GROUP BY s.order_id
+        WHERE :within(orders s.order_id) GROUP BY s.order_id
         HAVING MIN(CASE WHEN o.state = 'PAID' AND p.order_id = o.id AND p.applied_slot = 1 THEN 1 ELSE 0 END) = 0
             OR SUM(CASE WHEN s.state IN ('REQUESTED', 'SENDING') THEN 1 ELSE 0 END) > 1
             OR SUM(CASE WHEN s.state = 'UPLOADED' AND s.all_delivered = 1 THEN 1 ELSE 0 END) > 2""",
 }
+
+LOGGED = (
+    ("order", "orders", "order_no"),
+    ("transaction", "transactions", "out_trade_no"),
+    ("refund", "refunds", "out_refund_no"),
+    ("shipment", "shipments", "shipment_no"),
+)
+
+PARTS = {name: [sql] for name, sql in STATEMENTS.items()} | {
+    "8 the current state is the last one logged": [
+        f"""
+        SELECT x.{number} FROM {table} x
+        LEFT JOIN state_log l ON l.entity = '{entity}' AND l.entity_id = x.{number} AND l.seq = x.version
+        LEFT JOIN state_log n ON n.entity = '{entity}' AND n.entity_id = x.{number} AND n.seq = x.version + 1
+        WHERE :within({table} x.id) AND (l.id IS NULL OR l.to_state <> x.state OR n.id IS NOT NULL)"""
+        for entity, table, number in LOGGED
+    ]
+}
+
+LOCAL = {name: RANGE.sub("1 = 1", " UNION ALL ".join(parts)) for name, parts in PARTS.items()}
 
 AGAINST_GATEWAY = {
     "10 no payment here that the gateway does not know": """
