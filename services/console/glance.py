@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
 from typing import Any
 
-from peewee import SQL, fn
+from peewee import fn
 
 from models import Discrepancy, Notification, Order, Payment, Refund, Refusal, Transaction
 from models.states import ORDER
@@ -71,13 +69,12 @@ def _of(moment: Any, day: Day) -> Any:
 def _hours(model: Any, moment: Any, day: Day, *where: Any) -> tuple[list[int], int]:
     """The sums of the day's hours, and how many rows there were. A day has 24: Beijing's clock is never moved.
 
-    The hour is how many of the day's full hours had struck: both databases count that, and neither divides alike.
+    A range of the index for each: to sort a day's rows by their hour takes the databases five times as long.
     """
-    hour = reduce(add, [moment >= day.begins + n * HOUR for n in range(1, 24)])
-    rows = model.select(hour.alias("hour"), fn.SUM(model.amount_fen), fn.COUNT(model.id))
-    rows = rows.where(_of(moment, day), *where).group_by(SQL("hour")).tuples()
-    found = {int(struck): (int(fen), count) for struck, fen, count in rows}
-    return [found.get(hour, (0, 0))[0] for hour in range(24)], sum(count for _, count in found.values())
+    rows = model.select(fn.SUM(model.amount_fen), fn.COUNT(model.id))
+    hours = [(moment >= begins) & (moment < begins + HOUR) for begins in range(day.begins, day.ends, HOUR)]
+    found = [rows.where(hour, *where).scalar(as_tuple=True) for hour in hours]
+    return [int(fen or 0) for fen, _ in found], sum(count for _, count in found)
 
 
 def _orders(day: Day) -> dict[str, int]:
