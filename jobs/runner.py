@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from jobs import ask, bill, close, heartbeat, hint, inbox, keys, money, overdue, refund, ship
 from services.bundle import Services
 from services.errors import DatabaseUnavailable, Refused
+from services.metrics import PASSES
 
 logger = logging.getLogger("pay.jobs")
 
@@ -41,6 +42,8 @@ class Runner:
 
     async def start(self) -> None:
         """Every job once from now on. The keys come first, and before any traffic: without them nothing verifies."""
+        for name, _, _ in self._schedule:
+            PASSES.labels(name)  # a job that never went well is told of, too
         fetched = await self._once(*OWN[0])
         for name, job, pause in self._schedule:
             delay = (pause if fetched else SOON) if job is keys.run_once else 0
@@ -76,6 +79,8 @@ class Runner:
         """Whether the pass went well."""
         well = await self._pass(name, job)
         self._services.heartbeat.ran(name, pause, well=well)
+        if well:
+            PASSES.labels(name).set(self._services.now())
         return well
 
     async def _pass(self, name: str, job: Job) -> bool:

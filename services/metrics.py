@@ -28,6 +28,11 @@ SHIPMENTS = Counter(
     "Shipping reports by outcome: uploaded, refused, again (no good answer yet), overdue (none in time)",
     ["outcome"],
 )
+PASSES = Gauge(
+    "pay_job_last_good_pass_timestamp_seconds",
+    "When a pass of the job last went well in this process; 0: never",
+    ["job"],
+)
 REQUESTS = Histogram(
     "pay_http_request_seconds",
     "Requests by method, route and status",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from models import Order, OrderItem, Product, User
+from models import Order, OrderItem, Payment, Product, User
 from models.database import Database, locked
 from services.errors import Conflicting, Invalid, NotFound
 from services.login import Person
@@ -63,6 +63,19 @@ def own_order(user_id: int, order_no: str) -> Order:
     if order is None:
         raise NotFound("order_not_found")
     return order
+
+
+def paid_order(order_no: str, *, lock: bool = True) -> tuple[Order, Payment]:
+    """The order, and the payment that was booked for it. Raises NotFound("order_not_found"),
+    Conflicting("order_not_paid")."""
+    rows = Order.select().where(Order.order_no == order_no)
+    order = (locked(rows) if lock else rows).first()
+    if order is None:
+        raise NotFound("order_not_found")
+    payment = Payment.get_or_none(Payment.order == order.id, Payment.applied_slot == 1)
+    if payment is None:
+        raise Conflicting("order_not_paid")
+    return order, payment
 
 
 def _create(

@@ -13,14 +13,15 @@ from adapters import base
 from adapters.base import Adapters, PaymentAdapter
 from adapters.errors import NotFound as UnknownThere
 from adapters.errors import PaymentError, Rejected
-from models import Order, Payment, Refund, Transaction
+from models import Payment, Refund, Transaction
 from models.database import Database, locked
 from services import refund_views
 from services.asking import adapter_of
-from services.errors import Conflicting, NotFound, ProviderRefused, Refused
+from services.errors import Conflicting, ProviderRefused, Refused
 from services.gateway import refusal
 from services.moves import begin
 from services.notifications import mark_processed, waiting_hints
+from services.orders import paid_order
 from services.ports import Clock, Token, derived, number
 from services.refund_reports import apply_refund_reports
 from services.refund_rules import check_rules, first_turn, hold, to_give_back
@@ -150,12 +151,7 @@ class Refunds:
     def _request(self, wanted: Wanted, drawn: str, permit: Permit | None) -> tuple[str, bool]:
         """Its number follows from the merchant's: asked for again after our tables were put back from a backup, it is
         the same refund to WeChat. Without one it is ``drawn``."""
-        order = locked(Order.select().where(Order.order_no == wanted.order_no)).first()
-        if order is None:
-            raise NotFound("order_not_found")
-        payment = Payment.get_or_none(Payment.order == order.id, Payment.applied_slot == 1)
-        if payment is None:
-            raise Conflicting("order_not_paid")
+        _, payment = paid_order(wanted.order_no)
         out_refund_no = derived("RF", wanted.order_no, wanted.refund_no) if wanted.refund_no else drawn
         if before := Refund.get_or_none(Refund.out_refund_no == out_refund_no):
             reason = wanted.reason if before.source == "EXTERNAL" else before.reason  # WeChat tells us none

@@ -18,7 +18,7 @@ from models.database import locked
 from services.discrepancies import flag
 from services.errors import Conflicting, Invalid, NotFound
 from services.moves import begin, move, note_resolution
-from services.orders import rfc3339
+from services.orders import paid_order, rfc3339
 from services.overdue import KIND as OVERDUE
 
 logger = logging.getLogger("pay.shipping")
@@ -69,12 +69,7 @@ def check(wanted: Wanted) -> None:
 
 def request(wanted: Wanted, now: int) -> tuple[str, bool]:
     """The shipment's number, and whether it is new. Raises NotFound, Conflicting."""
-    order = locked(Order.select().where(Order.order_no == wanted.order_no)).first()
-    if order is None:
-        raise NotFound("order_not_found")
-    payment = Payment.get_or_none(Payment.order == order.id, Payment.applied_slot == 1)
-    if payment is None:
-        raise Conflicting("order_not_paid")
+    order, payment = paid_order(wanted.order_no)
     before = list(Shipment.select().where(Shipment.order == order.id).order_by(Shipment.revision))
     if before and before[-1].fingerprint == _fingerprint(wanted) and before[-1].state != "REFUSED":
         return before[-1].shipment_no, False

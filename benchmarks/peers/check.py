@@ -12,7 +12,6 @@ import argparse
 import json
 import subprocess
 import tempfile
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ import httpx
 
 from tests.databases import MariaDb, Tables
 from tests.harness import NO_TLS, Simulator
-from tests.processes import ROOT, Process, free_port
+from tests.processes import PATIENCE, ROOT, Process, eventually, free_port
 
 NOTIFY = "/notify/wechat_v3/payment"
 SEEDED = [f"BENCH{i:027d}" for i in range(10)]  # their out_trade_no
@@ -36,7 +35,7 @@ class Peer:
         for name, key in FILES.items():
             (folder / name).write_text(merchant[key], "ascii")
         self.url = f"http://127.0.0.1:{port}"
-        self.http = httpx.Client(base_url=self.url, timeout=30, verify=NO_TLS)
+        self.http = httpx.Client(base_url=self.url, timeout=PATIENCE, verify=NO_TLS)
         environ = {
             "PORT": str(port),
             "DATABASE_URL": url,
@@ -97,7 +96,7 @@ def buy(http: httpx.Client, simulator: Simulator, openid: str) -> str:
     again = said(http.post(path + "/pay", headers=buyer), 200)
     assert again["package"] == handed["package"], "the prepay_id that is stored is handed out again"
     assert simulator.post("pay", **handed) == {"errMsg": "requestPayment:ok"}
-    until(lambda: said(http.get(path, headers=buyer), 200)["status"] == "paid")
+    eventually(lambda: said(http.get(path, headers=buyer), 200)["status"] == "paid")
     assert http.post(path + "/pay", headers=buyer).status_code == 409
     return order["order_no"]
 
@@ -185,13 +184,6 @@ def post(http: httpx.Client, notice: dict[str, Any]) -> int:
 def said(reply: httpx.Response, status: int) -> Any:
     assert reply.status_code == status, reply.text
     return reply.json()
-
-
-def until(true: Any) -> None:
-    end = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.1)
 
 
 def run(python: str, url: str) -> None:

@@ -12,6 +12,7 @@ if __name__ == "__main__":
         workers=settings.processes,
         loop="uvloop",
         http="httptools",
+        timeout_keep_alive=75,
         access_log=False,
         log_level="error",
     )

@@ -12,10 +12,10 @@ from typing import Any
 
 from peewee import fn
 
-from models import Order, Payment, Refund, RefundRequest
+from models import Payment, Refund, RefundRequest
 from models.database import Database, locked
 from services.errors import Conflicting, Forbidden, NotFound, Refused
-from services.orders import rfc3339
+from services.orders import paid_order, rfc3339
 from services.ports import Clock
 from services.refunds import Refunds, Wanted
 
@@ -103,12 +103,7 @@ class _AboveLimit(Refused):
 
 
 def _refundable(order_no: str) -> Refundable:
-    order = Order.get_or_none(Order.order_no == order_no)
-    if order is None:
-        raise NotFound("order_not_found")
-    paid = Payment.get_or_none(Payment.order == order.id, Payment.applied_slot == 1)
-    if paid is None:
-        raise Conflicting("order_not_paid")
+    _, paid = paid_order(order_no, lock=False)
     return Refundable(order_no, paid.amount_fen, paid.amount_fen - paid.held_fen - paid.external_fen)
 
 

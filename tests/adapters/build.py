@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from pydantic import SecretStr
 
-from adapters.base import Attempt, Refund
+from adapters.base import Attempt, Refund, RefundReport, RefundStatus
 from adapters.transport import Transport
 from adapters.wechat_v2 import WechatV2, WechatV2Config
 from adapters.wechat_v3 import WechatV3, WechatV3Config
@@ -44,6 +44,18 @@ REFUND = Refund(
     currency="CNY",
     reason="商品已售完",
     notify_url="https://pay.example.test/wx/v3/refund-notify",
+)
+REFUNDED = RefundReport(
+    source="query",
+    adapter="",
+    out_trade_no=REFUND.out_trade_no,
+    provider_transaction_id=REFUND.provider_transaction_id,
+    out_refund_no=REFUND.out_refund_no,
+    provider_refund_id="50300000002024010200000000001",
+    amount_fen=REFUND.amount_fen,
+    status=RefundStatus.SUCCESS,
+    signed=True,
+    refunded_at=1704153600,  # 2024-01-02 08:00:00 +08:00
 )
 
 

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from adapters.base import RefundReport, RefundStatus
+from adapters.base import RefundStatus
 from adapters.errors import NotFound, NotSent, OutcomeUnknown, Rejected, Throttled
 from tests.adapters import build, known
 from tests.adapters.driving import drive, in_turn
@@ -17,18 +17,7 @@ from tests.adapters.wire import Authority, cut, http, say
 REFUND = build.REFUND
 NO = REFUND.out_refund_no
 V2_SENT = build.v2().compose_refund(REFUND)
-EXPECTED = RefundReport(
-    source="query",
-    adapter="",
-    out_trade_no=REFUND.out_trade_no,
-    provider_transaction_id=REFUND.provider_transaction_id,
-    out_refund_no=NO,
-    provider_refund_id="50300000002024010200000000001",
-    amount_fen=40,
-    status=RefundStatus.SUCCESS,
-    signed=True,
-    refunded_at=1704153600,  # 2024-01-02 08:00:00 +08:00
-)
+EXPECTED = build.REFUNDED
 
 
 @pytest.fixture(scope="module")

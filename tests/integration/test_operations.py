@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from jobs.runner import OWN, SHARED
 from tests.databases import MariaDb
 from tests.fleet import Fleet
 from tests.harness import NO_TLS, V2_MD5, V3, Buyer, Server, Simulator
@@ -102,6 +103,19 @@ def test_what_is_counted(server: Server) -> None:
     text = reply.text
     assert re.search(r'pay_notifications_total\{adapter="wechat_v3",outcome="accepted"\} \d', text)
     assert re.search(r'pay_http_request_seconds_count\{method="POST",route="pay",status="200"\} [1-9]', text)
+
+
+def test_when_each_job_last_went_well(server: Server) -> None:
+    def passes() -> dict[str, float]:
+        told = re.findall(
+            r'pay_job_last_good_pass_timestamp_seconds\{job="(\w+)"\} (\S+)', server.http.get("/metrics").text
+        )
+        return {job: float(at) for job, at in told}
+
+    assert passes().keys() == {name for name, *_ in OWN + SHARED}
+    before = eventually(lambda: passes()["ask"])
+    eventually(lambda: passes()["ask"] > before)
+    assert abs(passes()["keys"] - before) < 3600  # seconds since 1970, as Prometheus counts
 
 
 def test_labels_are_from_small_sets_whatever_is_asked(server: Server) -> None:
