@@ -12,7 +12,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -102,14 +102,15 @@ class Database:
             raise DatabaseUnavailable("too many units of work are waiting for the database")
         self._pending += 1
         unit = threads.submit(way, *args)
-        answer = asyncio.wrap_future(unit)
+        waited = asyncio.get_running_loop().call_later(FREE_WITHIN, unit.cancel)  # if it has not begun
         try:
-            await asyncio.wait([answer], timeout=FREE_WITHIN)
-            if unit.cancel():  # not begun, and never will be
-                raise DatabaseUnavailable(f"no connection came free within {FREE_WITHIN:.0f} s")
-            return await answer
+            return await asyncio.wrap_future(unit)
+        except asyncio.CancelledError:
+            if unit.cancelled() and waited.when() <= asyncio.get_running_loop().time():
+                raise DatabaseUnavailable(f"no connection came free within {FREE_WITHIN:.0f} s") from None
+            raise
         finally:
-            answer.cancel()
+            waited.cancel()
             self._pending -= 1
 
     def run_here(self, fn: Callable[..., T], *args: object) -> T:
@@ -239,29 +240,6 @@ def locked(query: peewee.ModelSelect[M]) -> peewee.ModelSelect[M]:
 def rows(sql: str) -> list[tuple[object, ...]]:
     """What a query in plain SQL finds; inside a unit of work."""
     return list(proxy.execute_sql(sql).fetchall())
-
-
-def insert_all(model: type[peewee.Model], columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Many plain rows, with one statement that is prepared once: a large bill has hundreds of thousands."""
-    if rows:
-        statement, _ = model.insert_many([rows[0]], [getattr(model, name) for name in columns]).sql()
-        with peewee.__exception_wrapper__:  # type: ignore[attr-defined]  # missing in the stubs
-            proxy.cursor().executemany(statement, rows)
-
-
-def insert_new(model: type[peewee.Model], rows: list[dict[str, object]], key: str) -> None:
-    """One INSERT for many rows; a row whose ``key`` is there already is left as it is.
-
-    Not INSERT IGNORE: on MySQL that would also swallow a value that does not fit.
-    """
-    if not rows:
-        return
-    insert = model.insert_many(rows)
-    if _knows_row_locks():
-        column = getattr(model, key)
-        insert.on_conflict(update={column: column}).execute()
-    else:
-        insert.on_conflict_ignore().execute()
 
 
 def _knows_row_locks() -> bool:

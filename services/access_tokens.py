@@ -13,7 +13,8 @@ from adapters import delivery
 from adapters.delivery import ShippingProvider
 from adapters.errors import PaymentError, TokenRefused
 from models import AccessToken
-from models.database import Database, insert_new
+from models.database import Database
+from models.statements import insert_new
 from services.errors import Refused, TryLater
 from services.gateway import refusal
 from services.ports import Clock

@@ -12,10 +12,26 @@ from typing import Any
 
 from adapters.base import TradeReport
 from models import Discrepancy, Order, Outbox, Payment, Transaction
-from models.database import Raced, insert_new, locked
+from models.database import Raced, locked
+from models.statements import Prepared, columns, insert, insert_new, row_of
 from services.moves import Row, Step, step, write
 
 logger = logging.getLogger("pay.payments")
+
+# Of each row what is compared and moved: the request that an attempt was made by is long.
+ORDER_LOOKED_AT = columns(Order, "id order_no state version")
+ATTEMPT_LOOKED_AT = columns(
+    Transaction, "id order out_trade_no scheme appid mchid openid amount_fen currency state version"
+)
+NAMED = Prepared[Transaction](
+    lambda numbers: Transaction.select(Transaction.order).where(Transaction.out_trade_no.in_(numbers))
+)
+ORDERS = Prepared[Order](lambda ids: locked(Order.select(*ORDER_LOOKED_AT).where(Order.id.in_(ids)).order_by(Order.id)))
+SIBLINGS = Prepared[Transaction](
+    lambda ids: Transaction.select(*ATTEMPT_LOOKED_AT).where(Transaction.order.in_(ids)).order_by(Transaction.id)
+)
+PAYMENTS_NAMED = Prepared[Payment](lambda names: Payment.select().where(Payment.provider_transaction_id.in_(names)))
+PAYMENTS_OF = Prepared[Payment](lambda ids: Payment.select().where(Payment.order.in_(ids)))
 
 
 @dataclass
@@ -26,6 +42,7 @@ class Batch:
     siblings: dict[int, list[Transaction]]  # all attempts, by order
     transactions: dict[str, Transaction]  # the same, by out_trade_no
     payments: dict[str, Payment]  # by provider_transaction_id
+    paid: set[int]  # orders that have a payment applied
     steps: list[Step] = field(default_factory=list)
     new_payments: list[dict[str, Any]] = field(default_factory=list)
     judged_anew: list[dict[str, Any]] = field(default_factory=list)
@@ -38,18 +55,15 @@ class Batch:
     def load(cls, reports: Sequence[TradeReport], now: int) -> Batch:
         """Identical reports count once. Orders are locked in order of id, so that two batches cannot deadlock."""
         distinct = list(dict.fromkeys(reports))
-        numbers = [report.out_trade_no for report in distinct]
-        named = Transaction.select(Transaction.order).where(Transaction.out_trade_no.in_(numbers))
-        ids = sorted({row.order_id for row in named})
-        orders = {row.id: row for row in locked(Order.select().where(Order.id.in_(ids)).order_by(Order.id))}
+        ids = sorted({row.order_id for row in NAMED.all([report.out_trade_no for report in distinct])})
+        orders = {row.id: row for row in ORDERS.all(ids)}
         siblings: dict[int, list[Transaction]] = {order_id: [] for order_id in ids}
-        for row in Transaction.select().where(Transaction.order.in_(ids)).order_by(Transaction.id):
+        for row in SIBLINGS.all(ids):
             siblings[row.order_id].append(row)
         transactions = {row.out_trade_no: row for rows in siblings.values() for row in rows}
-        return cls(distinct, now, orders, siblings, transactions, _known_payments(distinct, ids))
-
-    def payments_of(self, order: Order) -> list[Payment]:
-        return [payment for payment in self.payments.values() if payment.order_id == order.id]
+        payments = _known_payments(distinct, ids)
+        paid = {row.order_id for row in payments.values() if row.order_id and row.applied_slot}
+        return cls(distinct, now, orders, siblings, transactions, payments, paid)
 
     def step(self, row: Row, target: str, report: TradeReport, **columns: Any) -> None:
         note = f"{report.trade_state} by {report.source} of {report.adapter}"
@@ -79,10 +93,12 @@ class Batch:
             "paid_at": report.paid_at,
             "created_at": self.now,
         }
-        payment = Payment(**values)
+        payment = row_of(Payment, values)
         known = payment.provider_transaction_id in self.payments
         (self.judged_anew if known else self.new_payments).append(values)
         self.payments[payment.provider_transaction_id] = payment
+        if order and disposition == "APPLIED":
+            self.paid.add(order.id)
         return payment
 
     def flag(self, kind: str, ref: str, report: TradeReport, detail: str) -> None:
@@ -105,12 +121,10 @@ class Batch:
 
     def write(self, actor: str) -> None:
         write(self.steps, actor, self.now)
-        if self.new_payments:
-            Payment.insert_many(self.new_payments).execute()
+        insert(Payment, self.new_payments)
         for values in self.judged_anew:
             _judge_anew(values)
-        if self.fulfilments:
-            Outbox.insert_many(self.fulfilments).execute()
+        insert(Outbox, self.fulfilments)
         insert_new(Discrepancy, list(self.discrepancies.values()), "ref")
         if self.soon:
             Transaction.update(ask_at=self.now).where(Transaction.id.in_(self.soon)).execute()
@@ -130,5 +144,5 @@ def _judge_anew(values: dict[str, Any]) -> None:
 def _known_payments(reports: list[TradeReport], order_ids: list[int]) -> dict[str, Payment]:
     """Those the reports name, and those of the same orders: a second payment of one order must see the first."""
     names = [report.provider_transaction_id for report in reports if report.provider_transaction_id]
-    known = Payment.select().where(Payment.provider_transaction_id.in_(names) | Payment.order.in_(order_ids))
+    known = [*PAYMENTS_NAMED.all(names), *PAYMENTS_OF.all(order_ids)]
     return {row.provider_transaction_id: row for row in known}

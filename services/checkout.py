@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from peewee import fn
 
 from adapters.base import Adapters, Attempt, PaymentAdapter, Prepay, PrepayRequest
 from adapters.errors import Conflict, NotSent, OutcomeUnknown, PaymentError, Throttled
 from models import Order, OrderItem, Payment, Transaction
 from models.database import Database, locked
+from models.statements import Prepared, columns, create
 from services.asking import FIRST_QUESTION, Asking, Question, adapter_of
-from services.errors import Conflicting, ProviderRefused, TryLater
+from services.errors import Conflicting, NotFound, ProviderRefused, TryLater
 from services.gateway import refusal
 from services.login import Person
 from services.moves import begin, move
-from services.orders import own_order
+from services.orders import ITEMS
 from services.payments import OPEN_STATES
 from services.ports import Clock, derived
 
@@ -27,6 +31,22 @@ PREPAY_LIVES = 2 * 3600  # seconds (v2.md 4, v3.md 9)
 PREPAY_MARGIN = 60  # a client needs a moment between receiving and using it
 LEAST_TO_PAY = 300  # seconds between an attempt and its time_expire: v2's older rule; v3 moves less than 60
 NOT_SENT_AGAIN = (0.1, 0.4)  # seconds before each repeat of a request that certainly did not arrive
+
+ORDER = Prepared[Order](lambda order_no: locked(Order.select().where(Order.order_no == order_no)))
+OPEN_ATTEMPT = Prepared[Transaction](
+    lambda order: Transaction.select().where(Transaction.order == order, Transaction.open_slot == 1)
+)
+ATTEMPT = Prepared[Transaction](
+    lambda number: locked(
+        Transaction.select(*columns(Transaction, "id out_trade_no state version handed_at")).where(
+            Transaction.out_trade_no == number
+        )
+    )
+)
+ATTEMPTS = Prepared[Transaction](
+    lambda order: Transaction.select(fn.COUNT(Transaction.id)).where(Transaction.order == order)
+)
+PAID_FOR = Prepared[Payment](lambda order: Payment.select(Payment.id).where(Payment.order == order).limit(1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +99,11 @@ class Checkout:
     def _open_attempt(self, person: Person, order_no: str, client_ip: str, composer: PaymentAdapter) -> OpenAttempt:
         """The order's open attempt, made now if there is none. One database transaction."""
         now = int(self._now())
-        order = own_order(person.user_id, order_no)
-        order = locked(Order.select().where(Order.id == order.id)).get()
+        order = ORDER.first(order_no)
+        if order is None or order.user_id != person.user_id:
+            raise NotFound("order_not_found")
         _check_payable(order, now)
-        row = Transaction.get_or_none(Transaction.order == order.id, Transaction.open_slot == 1)
+        row = OPEN_ATTEMPT.first(order.id)
         if row is None:
             row = self._insert_attempt(composer, order, person, client_ip, now)
         return _detached(row, now)
@@ -90,11 +111,12 @@ class Checkout:
     def _insert_attempt(
         self, adapter: PaymentAdapter, order: Order, person: Person, client_ip: str, now: int
     ) -> Transaction:
+        items = ITEMS.all(order.id)
         attempt = Attempt(
             out_trade_no=_number(order),
-            amount_fen=_amount(order),
+            amount_fen=_amount(order, items),
             currency=order.currency,
-            description=_description(self._sold.shop_name, order),
+            description=_description(self._sold.shop_name, items),
             openid=person.openid,
             client_ip=client_ip,
             notify_url=f"{self._sold.notify_base}/notify/{adapter.name}/payment",
@@ -149,36 +171,35 @@ def _check_payable(order: Order, now: int) -> None:
         raise Conflicting("order_closing")
     if now >= order.expires_at:
         raise Conflicting("order_expired")
-    if Payment.get_or_none(Payment.order == order.id) is not None:  # of another amount, say: a person looks at it
+    if PAID_FOR.first(order.id) is not None:  # of another amount, say: a person looks at it
         raise Conflicting("payment_disputed")
 
 
 def _number(order: Order) -> str:
     """Follows from the order and how many attempts it had: when a backup was put back that does not know the last one,
     the next has its number, and WeChat takes no second payment under a number."""
-    before = Transaction.select().where(Transaction.order == order.id).count()
+    before: int = ATTEMPTS.tuples(order.id)[0][0]
     return derived("WX", order.order_no, str(before + 1))
 
 
-def _amount(order: Order) -> int:
+def _amount(order: Order, items: Sequence[OrderItem]) -> int:
     """The price once more, from the items: nothing is collected that the items do not add up to."""
-    items = list(OrderItem.select().where(OrderItem.order == order.id))
     total = sum(item.price_fen * item.quantity for item in items)
     if total != order.amount_fen:
         raise ProviderRefused("amount_contradicts_items")
     return total
 
 
-def _description(shop_name: str, order: Order) -> str:
+def _description(shop_name: str, items: Sequence[OrderItem]) -> str:
     """ "Shop-first product", the form that v2.md 4 asks for; the adapter cuts it to WeChat's length."""
-    items = list(OrderItem.select().where(OrderItem.order == order.id).order_by(OrderItem.id))
     more = f" +{len(items) - 1}" if len(items) > 1 else ""
     return f"{shop_name}-{items[0].title}{more}"
 
 
 def _insert(order: Order, adapter: PaymentAdapter, attempt: Attempt) -> Transaction:
     request = adapter.compose(attempt)
-    row = Transaction.create(
+    row = create(
+        Transaction,
         out_trade_no=attempt.out_trade_no,
         order=order.id,
         adapter=adapter.name,
@@ -193,6 +214,10 @@ def _insert(order: Order, adapter: PaymentAdapter, attempt: Attempt) -> Transact
         state="PREPARED",
         version=1,
         open_slot=1,
+        prepay_id=None,
+        prepaid_at=None,
+        handed_at=None,
+        close_proof=None,
         created_at=attempt.created_at,
         expires_at=attempt.expires_at,
         asked=0,
@@ -211,14 +236,14 @@ def _detached(row: Transaction, now: int) -> OpenAttempt:
 
 
 def _record_unknown(out_trade_no: str, now: int) -> None:
-    row = locked(Transaction.select().where(Transaction.out_trade_no == out_trade_no)).get()
+    row = ATTEMPT.one(out_trade_no)
     if row.state == "PREPARED":
         move(row, "UNKNOWN", "prepay", now, ask_at=now + 60)
 
 
 def _record_prepay(out_trade_no: str, prepay_id: str, now: int) -> str:
     """Store what will be handed out. Raises Conflicting if the attempt is no longer to be paid: then it is dropped."""
-    row = locked(Transaction.select().where(Transaction.out_trade_no == out_trade_no)).get()
+    row = ATTEMPT.one(out_trade_no)
     if row.state in ("PREPARED", "UNKNOWN"):
         handed = row.handed_at or now
         move(row, "PREPAID", "prepay", now, prepay_id=prepay_id, prepaid_at=now, handed_at=handed)

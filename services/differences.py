@@ -17,7 +17,7 @@ from typing import Any
 from peewee import JOIN, fn
 
 from models import BillLine, Discrepancy, Order, Payment, Refund, Transaction
-from models.database import insert_new
+from models.statements import insert_new
 from services.bills import Day
 
 MIDNIGHT = 600  # seconds: what was asked for around midnight may stand in either day's bill

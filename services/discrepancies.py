@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from models import Discrepancy
-from models.database import insert_new
+from models.statements import insert_new
 
 
 def flag(logger: logging.Logger, kind: str, ref: str, order_no: str | None, detail: str, now: int) -> None:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 from adapters.base import RefundReport, RefundStatus, TradeReport, TradeStatus
 
 
 def dump(report: TradeReport | RefundReport | None) -> str:
-    return json.dumps(asdict(report) if report else {}, ensure_ascii=False, separators=(",", ":"))
+    facts = {field.name: getattr(report, field.name) for field in fields(report)} if report else {}
+    return json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
 
 
 def load(kind: str, text: str) -> TradeReport | RefundReport | None:
-    fields: dict[str, Any] = json.loads(text)
-    if kind == "payment" and fields:
-        return TradeReport(**{**fields, "status": TradeStatus(fields["status"])})
-    if kind == "refund" and fields:
-        return RefundReport(**{**fields, "status": RefundStatus(fields["status"])})
+    facts: dict[str, Any] = json.loads(text)
+    if kind == "payment" and facts:
+        return TradeReport(**{**facts, "status": TradeStatus(facts["status"])})
+    if kind == "refund" and facts:
+        return RefundReport(**{**facts, "status": RefundStatus(facts["status"])})
     return None

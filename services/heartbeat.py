@@ -10,7 +10,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from models import JobRun, Refusal
-from models.database import Database, insert_new
+from models.database import Database
+from models.statements import insert_new
 from services.ports import Clock
 
 HOUR = 3600

@@ -10,6 +10,7 @@ from typing import Protocol
 from adapters.errors import NotSent, OutcomeUnknown, PaymentError, Rejected, Throttled
 from models import Session, User
 from models.database import Database
+from models.statements import Prepared
 from services.errors import ProviderRefused, TryLater, Unauthorized
 from services.ports import Clock, Token
 
@@ -20,6 +21,14 @@ SESSIONS_PER_USER = 5
 CODE_SECONDS = 600  # a code is remembered twice as long as WeChat keeps it
 MOST_CODES = 100_000  # the one remembered longest is forgotten first
 PREFIX = "mp1_"
+
+SESSION = Prepared[Session](
+    lambda token_hash: (
+        Session.select(Session.id, Session.created_at, Session.seen_at, User.id, User.openid)
+        .join(User)
+        .where(Session.token_hash == token_hash)
+    )
+)
 
 
 class Identity(Protocol):
@@ -140,8 +149,9 @@ def _open_session(openid: str, unionid: str | None, token_hash: str, now: int) -
 
 
 def _find_session(token_hash: str) -> tuple[int, int, int, Person] | None:
-    row = Session.select(Session, User).join(User).where(Session.token_hash == token_hash).first()
-    return row and (row.id, row.created_at, row.seen_at, Person(row.user_id, row.user.openid))
+    for session_id, created_at, seen_at, user_id, openid in SESSION.tuples(token_hash):
+        return session_id, created_at, seen_at, Person(user_id, openid)
+    return None
 
 
 def _seen(session_id: int, now: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from typing import Any
 
@@ -15,6 +16,7 @@ from peewee import Case
 
 from models import Order, Refund, Shipment, StateLog, Transaction
 from models.database import Raced
+from models.statements import Prepared, insert
 from models.states import ORDER, REFUND, SHIPMENT, TRANSACTION, StateTable
 
 Row = Order | Transaction | Refund | Shipment
@@ -53,8 +55,7 @@ def write(steps: Sequence[Step], actor: str, now: int) -> None:
     """Raises Raced if a row is not in the state its step began from: the whole unit of work is run again."""
     for _, group in groupby(sorted(steps, key=lambda item: item.kind), key=lambda item: item.kind):
         _update(list(group))
-    if steps:
-        StateLog.insert_many([_line(item, actor, now) for item in steps]).execute()
+    insert(StateLog, [_line(item, actor, now) for item in steps])
 
 
 def move(row: Row, target: str, actor: str, now: int, note: str = "", **columns: Any) -> None:
@@ -64,7 +65,7 @@ def move(row: Row, target: str, actor: str, now: int, note: str = "", **columns:
 
 def begin(row: Row, actor: str, now: int) -> None:
     """The first line in the log of a row that was just inserted."""
-    StateLog.insert(**_line(Step(row, "", row.state, row.version, "", {}), actor, now)).execute()
+    insert(StateLog, [_line(Step(row, "", row.state, row.version, "", {}), actor, now)])
 
 
 def note_resolution(entity: str, number: str, source: str, target: str, actor: str, note: str, now: int) -> None:
@@ -82,23 +83,30 @@ def _table(row: Row) -> StateTable:
 
 
 def _update(steps: list[Step]) -> None:
-    model = type(steps[0].row)
-    changes = {name: _values(model, steps, name) for name in steps[0].columns}
-    changed = (
-        model.update(state=steps[0].target, version=model.version + 1, **changes)
-        .where(model.id.in_([item.row.id for item in steps]), model.state == steps[0].source)
-        .execute()
-    )
+    names = tuple(steps[0].columns)
+    values = [_agreed([item.columns[name] for item in steps]) for name in names]
+    update = _prepared(type(steps[0].row), names)
+    changed = update.run(steps[0].target, steps[0].source, [item.row.id for item in steps], *values)
     if changed != len(steps):
         raise Raced(f"{len(steps)} rows expected in {steps[0].source}, {changed} found")
 
 
-def _values(model: type[Row], steps: list[Step], name: str) -> Any:
-    """One value if all agree, else ``CASE id WHEN … THEN …``."""
-    values = [(item.row.id, item.columns[name]) for item in steps]
-    if all(value == values[0][1] for _, value in values):
-        return values[0][1]
-    return Case(model.id, values)
+def _agreed(values: list[Any]) -> Any:
+    """The one value if all agree, else the list of them."""
+    return values[0] if all(value == values[0] for value in values) else values
+
+
+@cache
+def _prepared(model: type[Row], names: tuple[str, ...]) -> Prepared[Row]:
+    """Sets ``names`` beside the state: each to its one value, or to ``CASE id WHEN … THEN …``."""
+
+    def compose(target: Any, source: Any, ids: list[Any], *values: Any) -> Any:
+        news = [Case(model.id, list(zip(ids, new, strict=True))) if isinstance(new, list) else new for new in values]
+        changes = dict(zip(names, news, strict=True))
+        moved = model.update(state=target, version=model.version + 1, **changes)
+        return moved.where(model.id.in_(ids), model.state == source)
+
+    return Prepared(compose)
 
 
 def _line(item: Step, actor: str, now: int) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from adapters.base import Adapters, RefundReport, TradeReport
 from adapters.base import Notification as Message
 from models import Notification
-from models.database import Database, insert_new
+from models.database import Database
 from models.engine import DatabaseUnavailable
+from models.statements import insert_new
 from services import evidence
 from services.batcher import Batcher
 from services.payments import apply_reports

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from peewee import fn
+
 from models import Order, OrderItem, Payment, Product, User
 from models.database import Database, locked
+from models.statements import Prepared, create, insert, row_of
 from services.errors import Conflicting, Invalid, NotFound
 from services.login import Person
 from services.moves import begin
@@ -20,6 +23,15 @@ BEIJING = timezone(timedelta(hours=8))
 MOST_AMOUNT = 100_000_00  # fen: above this an order is a typing error, not a purchase
 PAGE = 50
 OPEN = ("CREATED", "PAYING")  # may still be paid
+
+BY_NUMBER = Prepared[Order](lambda order_no: Order.select().where(Order.order_no == order_no))
+BY_KEY = Prepared[Order](lambda user, key: Order.select().where(Order.user == user, Order.idempotency_key == key))
+ITEMS = Prepared[OrderItem](lambda order: OrderItem.select().where(OrderItem.order == order).order_by(OrderItem.id))
+ON_SALE = Prepared[Product](lambda wanted: Product.select().where(Product.product_id.in_(wanted), Product.active))
+BUYER = Prepared[User](lambda user: locked(User.select(User.id).where(User.id == user)))
+OPEN_OF = Prepared[Order](
+    lambda user: Order.select(fn.COUNT(Order.id)).where(Order.user == user, Order.state.in_(OPEN))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +71,8 @@ class Orders:
 
 
 def own_order(user_id: int, order_no: str) -> Order:
-    order = Order.get_or_none(Order.order_no == order_no, Order.user == user_id)
-    if order is None:
+    order = BY_NUMBER.first(order_no)
+    if order is None or order.user_id != user_id:
         raise NotFound("order_not_found")
     return order
 
@@ -81,10 +93,10 @@ def paid_order(order_no: str, *, lock: bool = True) -> tuple[Order, Payment]:
 def _create(
     user_id: int, lines: list[Line], key: str | None, order_no: str, now: int, expires_seconds: int, most_open: int
 ) -> tuple[dict[str, Any], bool]:
-    if mine := Order.get_or_none(Order.order_no == order_no):  # committed, though its commit went unanswered
+    if mine := BY_NUMBER.first(order_no):  # committed, though its commit went unanswered
         return view(mine), True
     digest = _digest(lines)
-    if key is not None and (before := Order.get_or_none(Order.user == user_id, Order.idempotency_key == key)):
+    if key is not None and (before := BY_KEY.first(user_id, key)):
         if before.request_hash != digest:
             raise Conflicting("idempotency_key_reused")
         return view(before), False
@@ -94,7 +106,8 @@ def _create(
     amount = sum(product.price_fen * line.quantity for line, product in priced)
     if amount > MOST_AMOUNT:
         raise Invalid("amount_too_large")
-    order = Order.create(
+    order = create(
+        Order,
         order_no=order_no,
         user=user_id,
         amount_fen=amount,
@@ -107,16 +120,18 @@ def _create(
         request_hash=digest,
         created_at=now,
         expires_at=now + expires_seconds,
+        paid_at=None,
     )
-    OrderItem.insert_many([_item(order, line, product) for line, product in priced]).execute()
+    items = [_item(order, line, product) for line, product in priced]
+    insert(OrderItem, items)
     begin(order, "user", now)
-    return view(order), True
+    return _view(order, [row_of(OrderItem, item) for item in items]), True
 
 
 def _open_orders(user_id: int) -> int:
     """How many, and no more are made meanwhile: the user's row is locked."""
-    locked(User.select(User.id).where(User.id == user_id)).get()
-    return int(Order.select().where(Order.user == user_id, Order.state.in_(OPEN)).count())
+    BUYER.one(user_id)
+    return int(OPEN_OF.tuples(user_id)[0][0])
 
 
 def _digest(lines: list[Line]) -> str:
@@ -126,7 +141,7 @@ def _digest(lines: list[Line]) -> str:
 
 def _priced(lines: list[Line]) -> list[tuple[Line, Product]]:
     wanted = [line.product_id for line in lines]
-    found = {row.product_id: row for row in Product.select().where(Product.product_id.in_(wanted), Product.active)}
+    found = {row.product_id: row for row in ON_SALE.all(wanted)}
     for index, line in enumerate(lines):
         if line.product_id not in found:
             raise Invalid("product_unknown", field=f"items[{index}].product_id")
@@ -153,7 +168,7 @@ def _latest(user_id: int) -> list[dict[str, Any]]:
 
 def view(order: Order) -> dict[str, Any]:
     """The order as its owner sees it (contract.md)."""
-    return _view(order, list(OrderItem.select().where(OrderItem.order == order.id).order_by(OrderItem.id)))
+    return _view(order, ITEMS.all(order.id))
 
 
 def _view(order: Order, items: Sequence[OrderItem]) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def _genuine(batch: Batch, report: TradeReport, transaction: Transaction, order:
     """Money that is ours and of the right size: book it on the order, or beside it if the order is paid already."""
     if transaction.state != "PAID":
         batch.step(transaction, "PAID", report, open_slot=None, ask_at=None)
-    if any(payment.applied_slot for payment in batch.payments_of(order)):
+    if order.id in batch.paid:
         payment = batch.pay(report, order, "DUPLICATE")
         batch.flag("DUPLICATE", payment.provider_transaction_id, report, f"{order.order_no} is paid already")
         return

@@ -19,7 +19,8 @@ from typing import Any, TypeVar
 from adapters import base
 from adapters.base import BillKind
 from models import Bill, BillLine, FundLine
-from models.database import Database, insert_all
+from models.database import Database
+from models.statements import insert_all
 from services import differences
 from services.asking import Asking, Question, at_once
 from services.bills import READY_AT, Bills, Day, Progress, day_of

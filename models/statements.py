@@ -1,0 +1,185 @@
+"""Statements that Peewee composes once: for what is done at every request.
+
+Peewee takes longer to compose a statement than the database to run it. A ``Prepared`` is composed when it is first run,
+with a place for each value, and from then on only filled in:
+
+    BY_NUMBER = Prepared(lambda order_no: Order.select().where(Order.order_no == order_no))
+    order = BY_NUMBER.first("MP2026...")
+
+Values go to the driver, and come back from it, as they are: whole numbers and text, as the columns hold them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+import peewee
+
+from models.base import proxy
+
+M = TypeVar("M", bound=peewee.Model)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """Stands for a value until there is one: which argument, and which item of it if that is a list."""
+
+    argument: int
+    item: int | None = None
+
+    def value(self, arguments: Sequence[Any]) -> Any:
+        return arguments[self.argument] if self.item is None else arguments[self.argument][self.item]
+
+
+class _Place(peewee.Node):
+    """A mark as Peewee wants it in a query: a node, which it does not convert."""
+
+    def __init__(self, mark: _Mark) -> None:
+        self._mark = mark
+
+    def __sql__(self, ctx: peewee.Context) -> peewee.Context:
+        ctx.value(self._mark, converter=False)
+        return ctx
+
+
+@dataclass(frozen=True, slots=True)
+class _Composed:
+    model: type[peewee.Model]
+    sql: str
+    parts: tuple[Any, ...]  # marks, and what the query says itself
+
+    @classmethod
+    def by(cls, query: Any) -> _Composed:
+        sql, parts = query.sql()
+        return cls(query.model, sql, tuple(parts))
+
+    def filled(self, arguments: Sequence[Any]) -> list[Any]:
+        return [part.value(arguments) if type(part) is _Mark else part for part in self.parts]
+
+
+class Prepared(Generic[M]):
+    """``compose`` makes a query on one model of as many values as it takes.
+
+    A list, for an IN or a CASE, is made longer by repeating its last item, so that there are few lengths to compose.
+    None is no value to compare with: Peewee would have written IS NULL.
+    """
+
+    def __init__(self, compose: Callable[..., Any]) -> None:
+        self._compose = compose
+        self._composed: dict[tuple[object, ...], _Composed] = {}
+
+    def all(self, *values: Any) -> list[M]:
+        return list(self._rows(values))
+
+    def first(self, *values: Any) -> M | None:
+        return next(self._rows(values), None)
+
+    def one(self, *values: Any) -> M:
+        """The only row, which is there."""
+        [row] = self._rows(values)
+        return row
+
+    def tuples(self, *values: Any) -> list[tuple[Any, ...]]:
+        """Plain rows, for a query that selects from several models."""
+        return list(self._run(values)[1].fetchall())
+
+    def run(self, *values: Any) -> int:
+        """How many rows an UPDATE or DELETE found."""
+        return int(self._run(values)[1].rowcount)
+
+    def _rows(self, values: Sequence[Any]) -> Iterator[M]:
+        model: type[M]
+        model, cursor = self._run(values)
+        names = [model._meta.columns[column[0]].name for column in cursor.description]
+        for row in cursor.fetchall():
+            yield row_of(model, zip(names, row, strict=True))
+
+    def _run(self, values: Sequence[Any]) -> tuple[Any, Any]:
+        arguments = [_padded(value) if isinstance(value, list) else value for value in values]
+        shape = (_engine(), *(len(value) if isinstance(value, list) else None for value in arguments))
+        composed = self._composed.get(shape)
+        if composed is None:
+            places = [_places(index, value) for index, value in enumerate(arguments)]
+            composed = self._composed[shape] = _Composed.by(self._compose(*places))
+        return composed.model, proxy.execute_sql(composed.sql, composed.filled(arguments))
+
+
+def _engine() -> Any:
+    """Which database composed it: tests have both in one process."""
+    return type(proxy.obj)
+
+
+def _padded(values: list[Any]) -> list[Any]:
+    """Of a length that is a power of two."""
+    missing = (1 << (len(values) - 1).bit_length()) - len(values) if values else 0
+    return values + values[-1:] * missing
+
+
+def _places(argument: int, value: Any) -> Any:
+    if isinstance(value, list):
+        return [_Place(_Mark(argument, item)) for item in range(len(value))]
+    return _Place(_Mark(argument))
+
+
+def columns(model: type[peewee.Model], names: str) -> list[peewee.Field]:
+    """Some of them, to select: ``columns(Order, "id state")``."""
+    return [getattr(model, name) for name in names.split()]
+
+
+def row_of(model: type[M], values: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> M:
+    """A row in hand, without a look at each value."""
+    made = model(__no_default__=True)
+    made.__data__.update(values)
+    return made
+
+
+def create(model: type[M], **values: Any) -> M:
+    """One new row, with its id."""
+    cursor = proxy.execute_sql(_insert(_engine(), model, tuple(values), None), list(values.values()))
+    return row_of(model, {**values, "id": cursor.lastrowid})
+
+
+def insert_all(model: type[peewee.Model], columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Many plain rows."""
+    _insert_rows(model, tuple(columns), rows, None)
+
+
+def insert(model: type[peewee.Model], rows: Sequence[dict[str, object]]) -> None:
+    """Many rows, of the same columns."""
+    _insert_dicts(model, rows, None)
+
+
+def insert_new(model: type[peewee.Model], rows: Sequence[dict[str, object]], key: str) -> None:
+    """Many rows, of the same columns; one whose ``key`` is there already is left as it is."""
+    _insert_dicts(model, rows, key)
+
+
+def _insert_dicts(model: type[peewee.Model], rows: Sequence[dict[str, object]], key: str | None) -> None:
+    if rows:
+        columns = tuple(rows[0])
+        _insert_rows(model, columns, [[row[name] for name in columns] for row in rows], key)
+
+
+def _insert_rows(
+    model: type[peewee.Model], columns: tuple[str, ...], rows: Sequence[Sequence[object]], key: str | None
+) -> None:
+    """The drivers make one statement of them (PyMySQL), or run the same one for each (sqlite3)."""
+    if rows:
+        with peewee.__exception_wrapper__:  # type: ignore[attr-defined]  # missing in the stubs
+            proxy.cursor().executemany(_insert(_engine(), model, columns, key), rows)
+
+
+@cache
+def _insert(engine: Any, model: Any, columns: tuple[str, ...], key: str | None) -> str:
+    """Not INSERT IGNORE: on MySQL that would also swallow a value that does not fit."""
+    places = [_Place(_Mark(number)) for number in range(len(columns))]
+    query = model.insert_many([places], [getattr(model, name) for name in columns])
+    if key is None:
+        return str(query.sql()[0])
+    column = getattr(model, key)
+    if issubclass(engine, peewee.MySQLDatabase):
+        return str(query.on_conflict(update={column: column}).sql()[0])
+    return str(query.on_conflict_ignore().sql()[0])
