@@ -164,7 +164,8 @@ class Transport:
         host = self._host(request.url)
         host.enter()
         try:
-            await asyncio.wait_for(lane.slots.acquire(), self._connect_timeout)
+            async with asyncio.timeout(self._connect_timeout):
+                await lane.slots.acquire()
         except TimeoutError:
             raise NotSent(f"{where}: no free connection") from None
         try:

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 import tornado.web
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from handlers.limits import Limits, client_address
 from handlers.shapes import NoBody
@@ -105,7 +105,7 @@ class Api(Door):
         if kind != "application/json":
             raise Invalid("unsupported_media_type")
         try:
-            return TypeAdapter(shape).validate_python(loads(body))
+            return shape.model_validate(loads(body))
         except BadJson as error:
             raise Invalid("malformed_json", reason=error.reason, position=str(error.position)) from None
         except ValidationError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 
 from adapters.base import Reply
 from adapters.errors import BadSignature, Malformed, PaymentError, SignatureProbe
@@ -36,7 +37,8 @@ class NotifyHandler(Door):
         """Every way a notification can go: the label that is counted, and what the provider is told."""
         acknowledge = self.services.adapters[self._adapter].acknowledge
         try:
-            await asyncio.wait_for(self._accept(), ANSWER_WITHIN)
+            async with asyncio.timeout(ANSWER_WITHIN):
+                await self._accept()
         except Malformed as error:
             logger.warning("authentic but not understood adapter=%s reason=%s", self._adapter, error.message)
             return self._counted("malformed", acknowledge("malformed"), "not understood")
@@ -56,9 +58,12 @@ class NotifyHandler(Door):
 
     def _single_headers(self) -> dict[str, str]:
         """Headers that stand once. One that is doubled is left out: which of two was signed, nobody knows."""
-        return {
-            name: values[0] for name in self.request.headers if len(values := self.request.headers.get_list(name)) == 1
-        }
+        all_of_them = list(self.request.headers.get_all())
+        found = dict(all_of_them)
+        if len(found) < len(all_of_them):
+            times = Counter(name for name, _ in all_of_them)
+            return {name: value for name, value in found.items() if times[name] == 1}
+        return found
 
     def _counted(self, outcome: str, reply: Reply, refused: str = "") -> Reply:
         NOTIFICATIONS.labels(self._adapter, outcome).inc()

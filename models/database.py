@@ -36,6 +36,7 @@ from models.engine import (
 logger = logging.getLogger("pay.database")
 T = TypeVar("T")
 M = TypeVar("M", bound=peewee.Model)
+Args = tuple[object, ...]
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 AGAIN_AFTER = (0.01, 0.05, 0.2, None)  # seconds before a unit that lost a race is run again; None: give up
@@ -115,16 +116,16 @@ class Database:
 
     def run_here(self, fn: Callable[..., T], *args: object) -> T:
         """``run`` on the calling thread, for commands and tests."""
-        return self._again(self._peewee.begin, fn, args)
+        return self._again(self._change, fn, args)
 
     def read_here(self, fn: Callable[..., T], *args: object) -> T:
         """``read`` on the calling thread."""
-        return self._again(self._peewee.begin_reading, fn, args)
+        return self._again(self._look, fn, args)
 
-    def _again(self, begin: Callable[[], None], fn: Callable[..., T], args: tuple[object, ...]) -> T:
+    def _again(self, unit: Callable[[Callable[..., T], Args], T], fn: Callable[..., T], args: Args) -> T:
         for delay in AGAIN_AFTER:
             try:
-                return self._unit(begin, fn, args)
+                return unit(fn, args)
             except (Raced, peewee.IntegrityError) as race:  # a second look sees the row that was in the way
                 problem: Exception = race
             except peewee.OperationalError as error:
@@ -141,17 +142,27 @@ class Database:
             raise problem
         raise DatabaseUnavailable("the same rows are being changed by too many at once") from problem
 
-    def _unit(self, begin: Callable[[], None], fn: Callable[..., T], args: tuple[object, ...]) -> T:
+    def _change(self, fn: Callable[..., T], args: Args) -> T:
         # By hand: Peewee's own atomic() hides an error at COMMIT behind that of its rollback.
         self._checkout()
-        begin()
+        self._peewee.begin()
+        result = self._work(fn, args)
+        self._commit()
+        return result
+
+    def _look(self, fn: Callable[..., T], args: Args) -> T:
+        self._checkout()
+        self._peewee.begin_reading()
+        result = self._work(fn, args)
+        self._peewee.end_reading()
+        return result
+
+    def _work(self, fn: Callable[..., T], args: Args) -> T:
         try:
-            result = fn(*args)
+            return fn(*args)
         except BaseException:
             self._rollback()
             raise
-        self._commit()
-        return result
 
     def _commit(self) -> None:
         try:

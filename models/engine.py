@@ -63,7 +63,9 @@ class Engine(peewee.Database):
 
     def begin_reading(self) -> None:
         """Begin a unit that only looks."""
-        self.begin()
+
+    def end_reading(self) -> None:
+        """MySQL looks anew at each statement anyhow: to begin and to end cost it two more."""
 
     def problems(self) -> list[str]:
         """What is wrong with the server, the session or the tables, in words, each with its remedy."""
@@ -85,6 +87,9 @@ class Sqlite(Engine, peewee.SqliteDatabase):
 
     def begin_reading(self) -> None:
         super().begin("DEFERRED")
+
+    def end_reading(self) -> None:
+        self.commit()
 
     def problems(self) -> list[str]:
         found = [

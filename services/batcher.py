@@ -45,8 +45,8 @@ class Batcher(Generic[Item, Result]):
         self._waiting.append((item, future))
         if self._task is None:
             self._task = asyncio.create_task(self._run())
-        # The batch goes on when the caller has gone away: what was accepted is finished.
-        return await asyncio.shield(future)
+        # The batch goes on when the caller has gone away: that cancels its own wait, and not the work.
+        return await future
 
     async def drain(self) -> None:
         """Wait until all that was accepted is done."""

@@ -154,7 +154,7 @@ V2_MEANING = [
 
 _V3_REQUEST = r'return f"{method}\n{target}\n{timestamp}\n{nonce}\n".encode() + body + b"\n"'
 _V3_PAY = r'message = f"{appid}\n{timestamp}\n{nonce}\n{package}\n".encode()'
-_V3_TYPE = 'if _count(headers, "Wechatpay-Signature-Type") and _once(headers, "Wechatpay-Signature-Type") != SCHEME:'
+_V3_TYPE = 'if "wechatpay-signature-type" in told and _once(told, "Wechatpay-Signature-Type") != SCHEME:'
 _V3_FORM = "if not _TIMESTAMP.fullmatch(stamp) or not _NONCE.fullmatch(nonce):"
 _V3_WINDOW = "if abs(now - int(stamp)) > WINDOW:"
 _V3_MESSAGE = r'message = f"{stamp}\n{nonce}\n".encode() + body + b"\n"'
@@ -183,7 +183,7 @@ V3_SIGNATURE = [
     Fault("v3", "probes accepted", 'raise SignatureProbe("a signature probe")', "return"),
     Fault("v3", "probes not told apart", 'raise SignatureProbe("a signature probe")', 'raise BadSignature("a signature probe")'),
     Fault("v3", "signature type ignored", _V3_TYPE, "if False:"),
-    Fault("v3", "signature type demanded", _V3_TYPE, 'if _once(headers, "Wechatpay-Signature-Type") != SCHEME:'),
+    Fault("v3", "signature type demanded", _V3_TYPE, 'if _once(told, "Wechatpay-Signature-Type") != SCHEME:'),
     Fault("v3", "timestamp of any form", _V3_FORM, "if not stamp.isdigit() or not _NONCE.fullmatch(nonce):"),
     Fault("v3", "nonce of any form", _V3_FORM, "if not _TIMESTAMP.fullmatch(stamp):"),
     Fault("v3", "old messages accepted", _V3_WINDOW, "if int(stamp) - now > WINDOW:"),

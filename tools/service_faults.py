@@ -11,7 +11,7 @@ from tools.protocol_faults import Fault
 FILES = {"funnel": "services/payments.py"}
 TESTS = ("funnel",)
 
-_PAID_ALREADY = "if any(payment.applied_slot for payment in batch.payments_of(order)):"
+_PAID_ALREADY = "if order.id in batch.paid:"
 _DUPLICATE = 'batch.flag("DUPLICATE", payment.provider_transaction_id, report, f"{order.order_no} is paid already")'
 _LATE = 'batch.flag("PAID_LATE", payment.provider_transaction_id, report, f"{order.order_no} was closed; refund it")'
 _SCHEME = 'if report.source != "notification" or transaction is None or transaction.scheme == report.scheme:'

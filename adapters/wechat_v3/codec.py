@@ -104,11 +104,12 @@ def verify(headers: Mapping[str, str], body: bytes, keys: Keys, now: int) -> Non
 
     SignatureProbe is the same refusal for WeChat's own test of whether we verify.
     """
-    stamp, nonce, serial = (_once(headers, f"Wechatpay-{name}") for name in ("Timestamp", "Nonce", "Serial"))
-    signature = _once(headers, "Wechatpay-Signature")
+    told = _by_name(headers)
+    stamp, nonce, serial = (_once(told, f"Wechatpay-{name}") for name in ("Timestamp", "Nonce", "Serial"))
+    signature = _once(told, "Wechatpay-Signature")
     if signature.startswith(PROBE):
         raise SignatureProbe("a signature probe")
-    if _count(headers, "Wechatpay-Signature-Type") and _once(headers, "Wechatpay-Signature-Type") != SCHEME:
+    if "wechatpay-signature-type" in told and _once(told, "Wechatpay-Signature-Type") != SCHEME:
         raise BadSignature("unknown signature type")
     if not _TIMESTAMP.fullmatch(stamp) or not _NONCE.fullmatch(nonce):
         raise BadSignature("timestamp or nonce not of its form")
@@ -123,16 +124,21 @@ def verify(headers: Mapping[str, str], body: bytes, keys: Keys, now: int) -> Non
         raise BadSignature("signature does not match") from None
 
 
-def _count(headers: Mapping[str, str], name: str) -> int:
-    return sum(given.lower() == name.lower() for given in headers)
+def _by_name(headers: Mapping[str, str]) -> dict[str, str | None]:
+    """In whatever case they came; None for one that came twice."""
+    told: dict[str, str | None] = {}
+    for given, value in headers.items():
+        name = given.lower()
+        told[name] = None if name in told else value
+    return told
 
 
-def _once(headers: Mapping[str, str], name: str) -> str:
-    """A header that must be there exactly once, in whatever case."""
-    values = [value for given, value in headers.items() if given.lower() == name.lower()]
-    if len(values) != 1:
+def _once(told: Mapping[str, str | None], name: str) -> str:
+    """A header that must be there exactly once."""
+    value = told.get(name.lower())
+    if value is None:
         raise BadSignature(f"{name} missing or repeated")
-    return values[0]
+    return value
 
 
 def _unbase64(text: object) -> bytes:

@@ -1,0 +1,99 @@
+"""Statements that are composed once, on each database: what they find, and that they are not composed again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from peewee import Case, IntegrityError
+
+from models import User
+from models.database import Database, locked
+from models.statements import Prepared, columns, create, insert, insert_new
+
+NAMES = [f"o{number}" for number in range(6)]
+
+
+@pytest.fixture(scope="module")
+def database(each_database: str) -> Iterator[Database]:
+    database = Database(each_database, threads=2)
+    database.migrate()
+    database.run_here(insert, User, [_user(name) for name in NAMES])
+    yield database
+    database.close()
+
+
+def _user(name: str) -> dict[str, object]:
+    return {"openid": name, "unionid": None, "created_at": 7}
+
+
+def test_as_many_values_as_there_are_find_their_rows(database: Database) -> None:
+    composed = []
+
+    def compose(names: list[Any], created_at: Any) -> Any:
+        composed.append(len(names))
+        query = User.select().where(User.openid.in_(names), User.created_at == created_at, User.unionid.is_null())
+        return locked(query.order_by(User.openid))
+
+    named = Prepared[User](compose)
+    for count in range(len(NAMES) + 1):
+        found = database.run_here(named.all, NAMES[:count], 7)
+        assert [(row.openid, row.unionid, row.created_at) for row in found] == [
+            (name, None, 7) for name in NAMES[:count]
+        ]
+    assert composed == [0, 1, 2, 4, 8]
+    assert database.run_here(named.all, NAMES, 8) == []
+
+
+def test_some_columns_of_one_row(database: Database) -> None:
+    one = Prepared[User](lambda name: User.select(*columns(User, "id openid")).where(User.openid == name))
+    row = database.read_here(one.one, "o3")
+    assert (row.openid, row.__data__) == ("o3", {"id": row.id, "openid": "o3"})
+    assert database.read_here(one.first, "o3") == row
+    assert database.read_here(one.first, "nobody") is None
+    with pytest.raises(ValueError, match="not enough values"):
+        database.read_here(one.one, "nobody")
+
+
+def test_a_value_for_each_row(database: Database) -> None:
+    def compose(names: list[Any], values: list[Any]) -> Any:
+        cases = Case(User.openid, list(zip(names, values, strict=True)))
+        return User.update(unionid=cases).where(User.openid.in_(names))
+
+    def work() -> list[tuple[Any, ...]]:
+        assert Prepared[User](compose).run(NAMES[:3], ["a", "b", None]) == 3
+        found = Prepared[User](lambda: User.select(User.unionid).order_by(User.openid)).tuples()
+        raise Undone(found)
+
+    with pytest.raises(Undone) as undone:
+        database.run_here(work)
+    assert [row[0] for row in undone.value.args[0]] == ["a", "b", None, None, None, None]
+
+
+class Undone(Exception):
+    """Takes what was found out of a unit that is to leave no trace."""
+
+
+def test_a_new_row_has_its_number(database: Database) -> None:
+    def work() -> None:
+        made = create(User, **_user("new"))
+        raise Undone(made.id, made.openid, User.get(User.openid == "new").id)
+
+    with pytest.raises(Undone) as undone:
+        database.run_here(work)
+    number, openid, found = undone.value.args
+    assert (number, openid) == (found, "new")
+
+
+def test_what_is_there_already_is_left_as_it_is(database: Database) -> None:
+    def work() -> None:
+        insert_new(User, [{**_user("o1"), "created_at": 8}, {**_user("other"), "created_at": 9}], "openid")
+        raise Undone({row.openid: row.created_at for row in User.select()})
+
+    with pytest.raises(Undone) as undone:
+        database.run_here(work)
+    assert undone.value.args[0] == {**dict.fromkeys(NAMES, 7), "other": 9}
+    with pytest.raises(IntegrityError):
+        database.run_here(insert, User, [_user("o1")])
+    database.run_here(insert, User, [])
