@@ -1,6 +1,6 @@
-"""The way to the tables: a unit of work is a function that takes a Session, run in one transaction.
+"""The way to the tables: a unit of work is a function that takes a Session, run in a thread, in one transaction.
 
-MariaDB through an asynchronous driver in the event loop, SQLite through threads: README.md says why.
+README.md says what was tried instead.
 """
 
 from __future__ import annotations
@@ -10,22 +10,18 @@ from typing import Any
 
 from anyio import CapacityLimiter, to_thread
 from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
 PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "busy_timeout = 10000")
-CONNECTIONS = 32
-READERS = 4
 LOOKING = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}  # a look needs no ROLLBACK sent
 
 
-class Sqlite:
-    """One writer at a time, which it is on SQLite anyhow: who waits in line here need not poll for its lock."""
+class Database:
+    """As many threads as connections, so that nobody waits for one while holding the other."""
 
-    def __init__(self, url: str) -> None:
-        self._writer = _sqlite_engine(url, "BEGIN IMMEDIATE", pool_size=1, max_overflow=0)
-        self._reader = _sqlite_engine(url, "BEGIN", pool_size=READERS, max_overflow=0)
-        self._writing, self._reading = CapacityLimiter(1), CapacityLimiter(READERS)
+    def __init__(self, writer: Engine, writers: int, reader: Engine, readers: int) -> None:
+        self._writer, self._writing = writer, CapacityLimiter(writers)
+        self._reader, self._reading = reader, CapacityLimiter(readers)
 
     async def write(self, unit: Callable[..., Any], *args: Any) -> Any:
         return await to_thread.run_sync(_run, self._writer, unit, args, limiter=self._writing)
@@ -39,9 +35,9 @@ def _run(engine: Engine, unit: Callable[..., Any], args: tuple[Any, ...]) -> Any
         return unit(session, *args)
 
 
-def _sqlite_engine(url: str, begin: str, **options: Any) -> Engine:
+def _sqlite_engine(url: str, begin: str, connections: int) -> Engine:
     """SQLAlchemy sends BEGIN itself, as its documentation says: the driver would begin at the first write."""
-    engine = create_engine(url, **options)
+    engine = create_engine(url, pool_size=connections, max_overflow=0)
 
     @event.listens_for(engine, "connect")
     def connected(connection: Any, _: object) -> None:
@@ -56,23 +52,10 @@ def _sqlite_engine(url: str, begin: str, **options: Any) -> Engine:
     return engine
 
 
-class MariaDb:
-    def __init__(self, url: str) -> None:
-        url = url.replace("mysql://", "mysql+asyncmy://")
-        options: dict[str, Any] = {"pool_size": CONNECTIONS, "max_overflow": 0}
-        self._writer = create_async_engine(url, **options)
-        self._reader = create_async_engine(url, **options, **LOOKING)
-
-    async def write(self, unit: Callable[..., Any], *args: Any) -> Any:
-        return await self._run(self._writer, unit, args)
-
-    async def read(self, unit: Callable[..., Any], *args: Any) -> Any:
-        return await self._run(self._reader, unit, args)
-
-    async def _run(self, engine: AsyncEngine, unit: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
-            return await session.run_sync(unit, *args)
-
-
-def open_database(url: str) -> Sqlite | MariaDb:
-    return Sqlite(url) if url.startswith("sqlite") else MariaDb(url)
+def open_database(url: str) -> Database:
+    """On SQLite one writer at a time, which it is anyhow: who waits in line here need not poll for its lock."""
+    if url.startswith("sqlite"):
+        return Database(_sqlite_engine(url, "BEGIN IMMEDIATE", 1), 1, _sqlite_engine(url, "BEGIN", 4), 4)
+    url = url.replace("mysql://", "mysql+pymysql://")
+    writer = create_engine(url, pool_size=16, max_overflow=0)
+    return Database(writer, 16, create_engine(url, pool_size=16, max_overflow=0, **LOOKING), 16)
