@@ -79,11 +79,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         children = multiprocessing.get_context("fork").Pool(arguments.jobs, maxtasksperchild=1)
         with children:
-            if (well := children.apply(judge, (folder, None))) != "survived":
+            told = children.imap(partial(judge, folder), [None, *chosen])
+            if (well := next(told)) != "survived":
                 sys.stdout.write(f"without any fault the tests are not green: {well}\n")
                 return 1
             verdicts = []
-            for fault, verdict in zip(chosen, children.imap(partial(judge, folder), chosen), strict=True):
+            for fault, verdict in zip(chosen, told, strict=True):
                 verdicts.append(verdict)
                 sys.stdout.write(f"{verdict:<15} {FILES[fault.file]}: {fault.why}\n")
                 sys.stdout.flush()
