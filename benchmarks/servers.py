@@ -67,10 +67,18 @@ class Served:
     """One server: its processes share a port."""
 
     def __init__(
-        self, folder: Path, name: str, command: list[str], port: int, processes: int, environ: dict[str, str]
+        self,
+        folder: Path,
+        name: str,
+        command: list[str],
+        port: int,
+        processes: int,
+        environ: dict[str, str],
+        listeners: int = 1,
     ) -> None:
+        """``listeners``: sockets that listen once all of them do."""
         self.port = port
-        self.processes = processes
+        self._listeners = listeners
         self.log = folder / f"{name}.log"
         settings = {"PORT": str(port), "PROCESSES": str(processes), **environ}
         self._process = Process(command, self.log, settings)
@@ -78,7 +86,7 @@ class Served:
     def start(self) -> None:
         """Returns when all of them listen, the first request is answered, and nothing is done any more."""
         self.log.unlink(missing_ok=True)
-        self._process.start(lambda: _listeners(self.port) >= self.processes)
+        self._process.start(lambda: _listeners(self.port) >= self._listeners)
 
     def settle(self, path: str) -> None:
         eventually(lambda: _answers(self.port, path))

@@ -24,6 +24,7 @@ class System:
     command: tuple[str, ...]
     ready: str  # answers once the server does
     prepaid: str  # how many attempts have a prepay_id
+    shares: bool = False  # one listening socket among its processes, instead of one each
 
     def tokens(self) -> Iterator[str]:
         return (numbers.token(n) for n in count())
@@ -60,7 +61,7 @@ def systems(peer_python: str) -> Mapping[str, System]:
         "bare": Bare((python, "-m", "benchmarks.bare"), "/", ""),
     }
     if peer_python:
-        found["peer"] = Peer((peer_python, "-m", "benchmarks.peers.serve"), "/api/products", THEIRS)
+        found["peer"] = Peer((peer_python, "-m", "benchmarks.peers.serve"), "/api/products", THEIRS, shares=True)
     return found
 
 
@@ -75,4 +76,12 @@ def serve(machine: Machine, system: System, group: Group, url: str) -> Served:
         "LIMIT_ALL_LOGINS": "0",
     }
     name = group.name.replace(" ", "-")
-    return Served(machine.folder, name, list(system.command), port, group.processes, environ)
+    return Served(
+        machine.folder,
+        name,
+        list(system.command),
+        port,
+        group.processes,
+        environ,
+        1 if system.shares else group.processes,
+    )
