@@ -105,8 +105,13 @@ def build(
     *,
     now: Clock = system_clock,
     token: Token = system_token,
+    passwords: Passwords | None = None,
+    phones_now: Clock | None = None,
 ) -> Program:
-    """The program on these settings. Opens no connection. Raises ConfigError if a key cannot be used."""
+    """The program on these settings. Opens no connection. Raises ConfigError if a key cannot be used.
+
+    ``passwords`` and ``phones_now``, the clock of the console's sessions and codes: for tests, which are in a hurry.
+    """
     database = Database(settings.database_url.get_secret_value())
     adapters = _adapters(merchant, transport, now, token)
     mini_program = MiniProgramConfig(merchant.appid, merchant.app_secret, merchant.api_url)
@@ -116,7 +121,7 @@ def build(
     refunds = Refunds(database, adapters, sold.notify_base, settings.late_payment, now, token)
     default = ADAPTER[settings.wechat_pay_api]
     bills = Bills(adapters, default, now)
-    phones, passwords = Vault(merchant.app_secret.get_secret_value(), PHONE), Passwords()
+    phones, passwords = Vault(merchant.app_secret.get_secret_value(), PHONE), passwords or Passwords()
     chain = Chain(database, now)
     watch = Watch(database, chain, now)
     services = Services(
@@ -136,7 +141,7 @@ def build(
         watch=watch,
         shipping=Shipping(database, carrier, AccessTokens(database, carrier, now), settings.shipping_within_hours, now),
         operators=Operators(database, phones, passwords, now, token),
-        signin=SignIn(database, phones, passwords, now, token),
+        signin=SignIn(database, phones, passwords, phones_now or now, token),
         approvals=Approvals(database, refunds, settings.ops_refund_limit_fen, now),
         audit=Audit(database, now),
         chain=chain,

@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 import sys
+from collections.abc import Callable
 
 import tornado.httpserver
 import tornado.netutil
@@ -29,10 +30,10 @@ DATABASE_AGAIN = 1.0  # seconds between two looks for a database that is away at
 FINISH_WITHIN = 10.0  # seconds for what was accepted before the stop
 
 
-async def serve(settings: Settings, merchant: Merchant | None) -> None:
+async def serve(settings: Settings, merchant: Merchant | None, parts: Callable[..., Program]) -> None:
     """One process, from its settings to its clean end."""
     transport = Transport()
-    program = build(settings, await find_merchant(settings, merchant, transport), transport)
+    program = parts(settings, await find_merchant(settings, merchant, transport), transport)
     runner = Runner(program.services, shared=settings.plays("jobs"))
     stop = asyncio.create_task(told_to_stop())
     beginning = asyncio.create_task(_begin(program, runner))
@@ -135,7 +136,8 @@ def _bind(settings: Settings, *, shared: bool) -> list[socket.socket]:
         raise SettingsError([f"HOST, PORT: cannot listen on {where}: {error.strerror}; choose another"]) from error
 
 
-def main() -> int:
+def main(parts: Callable[..., Program] = build) -> int:
+    """``parts``: a test may have its own put together."""
     try:
         settings, merchant = load()
         configure_logging(settings.log_level)
@@ -146,7 +148,7 @@ def main() -> int:
             _nobody_listens(settings)
             child = Child([sys.executable, __file__], {SHARED_PORT: "1"})
             return asyncio.run(supervise([child] * settings.processes))
-        asyncio.run(serve(settings, merchant))
+        asyncio.run(serve(settings, merchant, parts))
     except (SettingsError, ConfigError, DatabaseUnavailable) as error:
         print(f"cannot start: {error}", file=sys.stderr)  # noqa: T201 - said to the person who started us
         return 2

@@ -42,7 +42,7 @@ WORDS = {
     ),
     "orders_too_many": Words(
         409,
-        "{limit} of your orders wait to be paid; pay or cancel one of them first",
+        "You have {limit} unpaid, as many as may wait; pay or cancel one of them first",
         "您已有 {limit} 个待支付订单，请先支付或取消其中一个",
     ),
     "order_paid": Words(409, "The order is paid already", "订单已支付"),
@@ -113,7 +113,7 @@ WORDS = {
     ),
     # the operations console
     "sign_in_refused": Words(401, "Name, password or code is wrong", "用户名、密码或动态验证码有误"),
-    "sign_in_locked": Words(429, "Too many tries; wait {minutes} minutes", "尝试次数过多，请等待 {minutes} 分钟"),
+    "sign_in_locked": Words(429, "Too many tries; wait {minutes} min", "尝试次数过多，请等待 {minutes} 分钟"),
     "phone_code_refused": Words(
         403,
         "The code is missing, wrong or used already; give the next one that your phone shows",
@@ -144,7 +144,7 @@ WORDS = {
     # what is not in the client's hands
     "busy": Words(503, "Too busy at the moment; try again shortly", "系统繁忙，请稍后重试"),
     "too_many_requests": Words(
-        429, "Too many requests; try again in {seconds} seconds", "请求过于频繁，请在 {seconds} 秒后重试"
+        429, "Too many requests; try again in {seconds} s", "请求过于频繁，请在 {seconds} 秒后重试"
     ),
     "starting": Words(503, "The shop is just starting; try again shortly", "服务正在启动，请稍后重试"),
     "database_unavailable": Words(

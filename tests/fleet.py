@@ -23,8 +23,8 @@ class Fleet:
         self.servers: list[Server] = []
         self.invented: set[str] = set()
 
-    def start(self, **environ: str) -> Server:
-        server = Server(self.folder, self.simulator, self.tables.url, **environ)
+    def start(self, kind: type[Server] = Server, **environ: str) -> Server:
+        server = kind(self.folder, self.simulator, self.tables.url, **environ)
         self.servers.append(server)
         return server.start()
 

@@ -54,6 +54,6 @@ CONSOLE: list[Any] = [
     *ACCOUNT,
     *ACTIONS,
     *PEOPLE,
-    (r"/ops/static/((?:ops\.css|icon\.svg))", Pictures, {"path": str(STATIC)}),
+    (r"/ops/static/((?:tokens\.css|ops\.css|icon\.svg))", Pictures, {"path": str(STATIC)}),
     (r"/ops.*", MissingPage),
 ]

@@ -25,6 +25,7 @@ class TodayPage(Page):
             today=today,
             seen=seen,
             hours=charts.hours(seen.paid, seen.refunded),
+            peak=max(*seen.paid, *seen.refunded),
             orders=charts.parts(orders),
             delays=charts.rows(dict(zip(NAMES, seen.delays.bars, strict=True))),
             refused=sum(times for *_, times in seen.refused),

@@ -3,7 +3,6 @@ that none is weak or used elsewhere; they are stored as scrypt hashes, phones' s
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import re
 from collections.abc import Callable
@@ -115,7 +114,7 @@ class Operators:
     async def _drawn(self) -> tuple[str, str]:
         """A password, and its hash."""
         password = base64.b32encode(self._token(10)).decode().lower()  # 80 bits, and readable over a telephone
-        return password, await asyncio.to_thread(self._passwords.hashed, password, self._token(16))
+        return password, await self._passwords.hashed(password, self._token(16))
 
 
 def _known(role: str) -> None:

@@ -3,7 +3,6 @@ the same, after the same work, and a name that nobody has is locked like any oth
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import logging
@@ -15,7 +14,7 @@ from services.console import totp, tries
 from services.console.audit import Act, By, note
 from services.console.operators import ROLES, Vault
 from services.console.passwords import Passwords
-from services.errors import Forbidden, TooMany, TryLater, Unauthorized
+from services.errors import Forbidden, TooMany, Unauthorized
 from services.ports import Clock, Token
 
 logger = logging.getLogger("pay.console")
@@ -24,7 +23,6 @@ IDLE_SECONDS = 15 * 60
 ABSOLUTE_SECONDS = 8 * 3600
 SEEN_EVERY = 60  # a session's last use is written down at most this often
 PREFIX = "ops1_"
-AT_ONCE, WAITING = 2, 16  # passwords checked at a time, and how many more may wait
 NO_SECRET = base64.b32encode(bytes(20)).decode()  # its codes are compared, and never good
 
 
@@ -60,19 +58,18 @@ class SignIn:
         self._passwords = passwords
         self._now = now
         self._token = token
-        self._checking = asyncio.Semaphore(AT_ONCE)
-        self._asked = 0
 
     async def sign_in(self, name: str, password: str, code: str, by: By) -> str:
         """The token of a new session. Raises Unauthorized("sign_in_refused"), TooMany("sign_in_locked"), TryLater."""
         await self._take(name, by)
         known = await self._database.read(_known, name)
-        right = await self._right(password, known.password or self._passwords.nobodys)
+        right = await self._passwords.fits(password, known.password or self._passwords.nobodys)
         step = self._step(known, code)
         token = PREFIX + base64.urlsafe_b64encode(self._token(32)).decode().rstrip("=")
         by = By(known.name, by.address, by.request_id)
         if not await self._database.run(_open, known, step if right else 0, _hash(token), by, int(self._now())):
             raise Unauthorized("sign_in_refused")
+        await self._renew(known, password)
         return token
 
     async def confirm(self, name: str, code: str, by: By) -> None:
@@ -104,16 +101,11 @@ class SignIn:
         if wait := await self._database.run(tries.take, name, by.address, int(self._now())):
             raise TooMany("sign_in_locked", minutes=str((wait + 59) // 60), seconds=str(wait))
 
-    async def _right(self, password: str, stored: str) -> bool:
-        """A few at a time: each takes 32 MB and a quarter of a second."""
-        if self._asked >= AT_ONCE + WAITING:
-            raise TryLater("busy")
-        self._asked += 1
-        try:
-            async with self._checking:
-                return await asyncio.to_thread(self._passwords.fits, password, stored)
-        finally:
-            self._asked -= 1
+    async def _renew(self, known: _Known, password: str) -> None:
+        """A hash from before its parameters were changed is replaced while the password is at hand."""
+        if self._passwords.outdated(known.password):
+            stored = await self._passwords.hashed(password, self._token(16))
+            await self._database.run(_rehashed, known, stored)
 
     def _step(self, known: _Known, code: str) -> int:
         """The half minute of this code, 0 if it is not the phone's."""
@@ -153,6 +145,11 @@ def _confirmed(known: _Known, step: int, by: By) -> bool:
         return False
     tries.forgive(known.name, by.address)
     return True
+
+
+def _rehashed(known: _Known, stored: str) -> None:
+    """Unless it was changed meanwhile."""
+    Operator.update(password=stored).where(Operator.id == known.id, Operator.password == known.password).execute()
 
 
 def _session(token_hash: str) -> OperatorSession | None:

@@ -23,7 +23,7 @@ class ConsolePage(WatchedPage):
         self.person = person
         self.open("/ops")
         self.faults()
-        self.fill(name=person.name, password=person.password, code=person.phone.code())
+        self.fill(name=person.name, password=person.password, code=person.code())
         self.press("Sign in", "登录")
         expect(self.page.locator(".who")).to_contain_text(person.name)
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser.console_page import ConsolePage
 from tests.console.conftest import paid_order
-from tests.console.people import Person
+from tests.console.people import Hurried, Person
 from tests.fleet import Fleet
 from tests.harness import V3, Simulator
 from tests.processes import eventually
@@ -28,7 +28,7 @@ Enter = Callable[..., ConsolePage]
 def shop(shared_simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     folder = tmp_path_factory.mktemp("console")
     with Fleet(folder, shared_simulator, f"sqlite:///{folder / 'pay.db'}") as fleet:
-        fleet.start(**V3.environ, OPS_REFUND_LIMIT_FEN=str(PRICE - 1))
+        fleet.start(Hurried, **V3.environ, OPS_REFUND_LIMIT_FEN=str(PRICE - 1))
         yield fleet
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.console.people import Person, crowd
+from tests.console.people import Hurried, Person, crowd
 from tests.fleet import Fleet
 from tests.harness import V3, Buyer, Server, Simulator
 
@@ -22,7 +22,7 @@ def shop(shared_simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(scope="package")
 def server(shop: Fleet) -> Server:
-    return shop.start(**V3.environ, OPS_REFUND_LIMIT_FEN=str(LIMIT_FEN), LOG_LEVEL="DEBUG")
+    return shop.start(Hurried, **V3.environ, OPS_REFUND_LIMIT_FEN=str(LIMIT_FEN), LOG_LEVEL="DEBUG")
 
 
 @pytest.fixture(scope="package")

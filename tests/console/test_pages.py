@@ -95,9 +95,10 @@ def last_day(shop: Fleet) -> str:
 
 def test_today_shows_what_was_bought_and_given_back(people: People, refunded: Refunded, shop: Fleet) -> None:
     day = last_day(shop)
-    begins, seen = day_of(day).begins, page(people["viewer"], f"/ops?day={day}")
-    for rows in (f"payments WHERE paid_at >= {begins}", f"refunds WHERE refunded_at >= {begins}"):
-        fen = shop.tables.one(f"SELECT SUM(amount_fen) FROM {rows}")
+    begins, ends, seen = day_of(day).begins, day_of(day).ends, page(people["viewer"], f"/ops?day={day}")
+    for table, at in (("payments", "paid_at"), ("refunds", "refunded_at")):
+        within = f"{at} >= {begins} AND {at} < {ends}"
+        fen = shop.tables.one(f"SELECT COALESCE(SUM(amount_fen), 0) FROM {table} WHERE {within}")
         assert f"¥{fen // 100:,}.{fen % 100:02}" in seen.text
     assert {"svg", "rect", "title"} <= seen.tags
     assert "platform certificate" in seen.text
@@ -265,12 +266,27 @@ def test_no_text_of_others_ever_lives(people: People, server: Server, shop: Flee
         f"/ops/discrepancies/{number}",
     ):
         assert EVIL in page(viewer, path).text, path
+    what_operators_write(people, shop, number)
     story = page(viewer, f"/ops/orders/{sale.order_no}").text
     assert story.count("alert(1)</script>") >= 7
     page(viewer, "/ops/discrepancies")
     for query in ("q", "status", "amount", "from", "before", "lang"):
         page(viewer, f"/ops/orders?{query}={quote(EVIL)}", 200 if query in ("q", "lang") else 400)
     page(viewer, f"/ops?day={quote(EVIL)}", 400)
+
+
+def what_operators_write(people: People, shop: Fleet, discrepancy: int) -> None:
+    """A reason, a note on it, a note on a discrepancy, and the log of all three."""
+    order_no = paid_order(people["viewer"].server)
+    asked = {"amount": "11.00", "reason": EVIL, "refund_no": f"OPS-{secrets.token_hex(10)}"}
+    assert people["operator"].confirm(f"/ops/orders/{order_no}/refund", **asked).status_code == 303
+    number = shop.tables.one("SELECT MAX(id) FROM refund_requests")
+    assert EVIL in page(people["viewer"], "/ops/approvals").text
+    assert people["approver"].confirm(f"/ops/approvals/{number}/decline", note=EVIL).status_code == 303
+    assert page(people["viewer"], "/ops/approvals").text.count(EVIL) == 2
+    assert people["operator"].post(f"/ops/discrepancies/{discrepancy}/resolve", note=EVIL).status_code == 303
+    assert page(people["viewer"], f"/ops/discrepancies/{discrepancy}").text.count(EVIL) == 2
+    assert page(people["approver"], "/ops/audit").text.count(EVIL) >= 3
 
 
 # --- the file ---

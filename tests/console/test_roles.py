@@ -110,6 +110,14 @@ ACTIONS = [
     Action("admin", "operator role", lambda _: "/ops/operators/spare/role", lambda: {"role": "operator"}),
 ]
 PAGES = {
+    "/ops": "viewer",
+    "/ops/orders": "viewer",
+    "/ops/orders.csv": "operator",
+    "/ops/orders/{paid}": "viewer",
+    "/ops/reconciliation": "viewer",
+    "/ops/reconciliation/2026-01-31": "viewer",
+    "/ops/discrepancies/{discrepancy}": "viewer",
+    "/ops/discrepancies/{discrepancy}/resolve": "operator",
     "/ops/account": "viewer",
     "/ops/approvals": "viewer",
     "/ops/discrepancies": "viewer",
@@ -160,8 +168,9 @@ def audited(stage: Stage, name: str, does: str) -> list[str]:
 
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page(stage: Stage, path: str) -> None:
+    address = path.format(paid=stage.paid, discrepancy=stage.discrepancy() if "{discrepancy}" in path else "")
     for who, person in stage.people.items():
-        reply = person.get(path.format(paid=stage.paid))
+        reply = person.get(address)
         refused = 303 if who == "nobody" else 403
         assert reply.status_code == (200 if may(who, PAGES[path]) else refused), who
         assert "default-src 'none'" in reply.headers["Content-Security-Policy"]
@@ -225,9 +234,10 @@ def test_a_body_of_another_kind_does_nothing(stage: Stage) -> None:
     assert stage.changed() == before
 
 
-def test_every_action_of_the_console_is_in_the_table(stage: Stage) -> None:
+def test_every_page_and_action_of_the_console_is_in_the_tables(stage: Stage) -> None:
     """And nobody overrides the ceremony."""
     tried = [action.path(stage) for action in ACTIONS]
+    seen = [path.format(paid=stage.paid, discrepancy=1) for path in PAGES]
     pages = [(pattern, page) for pattern, page, *_ in CONSOLE if issubclass(page, Bare)]
     assert len(pages) > 15
     for pattern, page in pages:
@@ -235,3 +245,5 @@ def test_every_action_of_the_console_is_in_the_table(stage: Stage) -> None:
         assert page.post is Bare.post
         if page.act is not Bare.act and page not in (SignInPage, SignOutPage, MissingPage):
             assert any(re.fullmatch(pattern, path) for path in tried), pattern
+        if page.show is not Bare.show and page not in (SignInPage, MissingPage):
+            assert any(re.fullmatch(pattern, path.partition("?")[0]) for path in seen), pattern

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import resource
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +21,7 @@ from services.console import totp, tries
 from services.console.audit import Act, Audit, By
 from services.console.chain import FIELDS, Chain
 from services.console.operators import Credentials, Operators
-from services.console.passwords import Passwords
+from services.console.passwords import MOST_WAITING, Passwords
 from services.console.signin import ABSOLUTE_SECONDS, IDLE_SECONDS, SignIn
 from services.errors import Conflicting, Refused
 from services.ports import system_token
@@ -348,10 +351,54 @@ def test_codes_are_those_of_rfc_6238(at: int, code: str) -> None:
 
 
 def test_a_password_fits_its_own_hash_alone() -> None:
-    passwords = Passwords()
-    stored = passwords.hashed("correct horse", b"0123456789abcdef")
-    assert stored.startswith("scrypt$32768$8$3$")
-    assert CHEAP.fits("correct horse", stored)  # the hash says what it takes
-    assert not passwords.fits("correct horsf", stored)
-    assert passwords.nobodys.startswith("scrypt$32768$8$3$")
-    assert not passwords.fits("", passwords.nobodys)
+    """And the memory that it took is given back, all of it."""
+
+    async def look(passwords: Passwords) -> None:
+        stored = await passwords.hashed("correct horse", b"0123456789abcdef")
+        assert stored.startswith("scrypt$131072$8$1$")
+        assert passwords.nobodys.startswith("scrypt$131072$8$1$")
+        assert (passwords.outdated(stored), CHEAP.outdated(stored)) == (False, True)
+        assert await CHEAP.fits("correct horse", stored)  # the hash says what it takes
+        cheap = await CHEAP.hashed("correct horse", b"0123456789abcdef")
+        assert not await passwords.fits("correct horsf", cheap)
+        assert not await CHEAP.fits("", CHEAP.nobodys)
+
+    before = _resident()
+    asyncio.run(look(Passwords()))
+    assert _resident() - before < 32 * 2**20
+
+
+def _resident() -> int:
+    """Bytes of this process in memory."""
+    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * resource.getpagesize()
+
+
+def test_an_old_hash_is_good_and_renewed_when_its_owner_signs_in(console: Console) -> None:
+    made = console.add("renewed")
+    kept = "SELECT password FROM operators WHERE name = 'renewed'"
+    old = asyncio.run(Passwords(n=4, p=3).hashed(made.password, bytes(16)))
+    console.tables.change(f"UPDATE operators SET password = '{old}' WHERE name = 'renewed'")
+    assert console.refused(lambda: console.sign_in(made, password="wrong")) == "sign_in_refused"
+    assert console.refused(lambda: console.sign_in(made, code="000000")) == "sign_in_refused"
+    assert console.tables.one(kept) == old
+    token = console.sign_in(made)
+    fresh = console.tables.one(kept)
+    assert fresh.startswith("scrypt$2$8$1$")
+    assert console.whose(token) == "renewed"
+    console.at += 30
+    assert console.sign_in(made)
+    assert console.tables.one(kept) == fresh
+
+
+def test_passwords_take_turns_and_only_so_many_wait() -> None:
+    """One thread, so that a process never holds the memory of two."""
+    before, passwords = set(threading.enumerate()), Passwords(n=2**10)
+
+    async def crowd() -> list[Any]:
+        many = (passwords.fits("wrong", passwords.nobodys) for _ in range(MOST_WAITING + 3))
+        return await asyncio.gather(*many, return_exceptions=True)
+
+    answers = asyncio.run(crowd())
+    assert answers[:MOST_WAITING] == [False] * MOST_WAITING
+    assert [refusal.code for refusal in answers[MOST_WAITING:]] == ["busy"] * 3
+    assert [each.name for each in set(threading.enumerate()) - before] == ["password_0"]

@@ -20,8 +20,10 @@ PAGES = ROOT / "handlers" / "templates" / "console"
 CHINESE = ROOT / "handlers" / "console" / "locale" / "zh.csv"
 
 
-def said_in_templates() -> set[str]:
-    return {words for page in PAGES.glob("*.html") for words in re.findall(r'_\("([^"]+)"\)', page.read_text("utf-8"))}
+def said_in_templates() -> tuple[set[str], dict[str, str]]:
+    """What is said as it is; and what is said of one, with what is said of many."""
+    pages = "\n".join(page.read_text("utf-8") for page in PAGES.glob("*.html"))
+    return set(re.findall(r'_\("([^"]+)"\)', pages)), dict(re.findall(r'_\("([^"]+)", "([^"]+)", [\w.]+\)', pages))
 
 
 def named() -> set[str]:
@@ -39,9 +41,12 @@ def named() -> set[str]:
 def test_all_that_is_said_has_chinese_words_and_no_word_is_left_over() -> None:
     rows = list(csv.reader(CHINESE.read_text("utf-8").splitlines()))
     acts = {getattr(page, "does", "") for _, page, *_ in CONSOLE} | {"sign-in", "sign-out", "sign-out everywhere"}
+    plain, counted = said_in_templates()
     assert [row[0] for row in rows] == sorted({row[0] for row in rows})
-    assert {row[0] for row in rows} == said_in_templates() | set(SAID.values()) | set(ROLES) | acts - {""} | named()
-    for english, chinese in rows:
+    assert {row[0] for row in rows if len(row) == 2} == plain | set(SAID.values()) | set(ROLES) | acts - {""} | named()
+    assert {row[0] for row in rows if row[2:] == ["singular"]} == set(counted)
+    assert {row[0] for row in rows if row[2:] == ["plural"]} == set(counted.values())
+    for english, chinese, *_ in rows:
         assert sorted(re.findall(r"%\(\w+\)s", english)) == sorted(re.findall(r"%\(\w+\)s", chinese))
 
 
@@ -54,4 +59,6 @@ def test_nothing_changes_a_line_of_the_log() -> None:
 
 def test_no_page_has_a_script_or_a_style_of_its_own() -> None:
     for page in PAGES.glob("*.html"):
-        assert not re.search(r"<script|<style|style=|\son\w+=|javascript:|https?://", page.read_text("utf-8")), page
+        text = page.read_text("utf-8")
+        assert not re.search(r"<script|<style|style=|\son\w+=|javascript:|https?://|autoescape", text), page
+        assert set(re.findall(r"{% raw (\S+)", text)) <= {"xsrf_form_html()"}, page  # all else is escaped

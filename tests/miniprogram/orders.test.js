@@ -97,7 +97,7 @@ it('tells who would have to wait for long', async () => {
   const taps = Array.from({ length: 5 }, () => shop.close(orderNo))
   const refused = (await Promise.allSettled(taps)).map(tap => tap.reason).filter(Boolean)
   assert.deepEqual(refused.map(error => [error.code, error.status]), [['too_many_requests', 429]])
-  assert.match(refused[0].message, /try again in 1\d seconds/)
+  assert.match(refused[0].message, /try again in 1\d s/)
   assert.deepEqual(waited, [])
 })
 

@@ -93,6 +93,41 @@ it('opens in the developer tools with a test appid', () => {
   assert.deepEqual(JSON.parse(read(APP.sitemapLocation)).rules, [{ action: 'disallow', page: '*' }])
 })
 
+const FILES = fs.readdirSync(ROOT, { recursive: true }).map(file => file.split(path.sep).join('/'))
+const NEWER = [
+  /\?\?|\?\.[^\d]|[&|]{2}=/, // ES2020, ES2021: ?? ?. &&= ||=
+  /\bcatch\s*\{/, // ES2019
+  /^\s*(?:static\s+)?#\w|\bthis\.#|^ {2}\w+ = /m, // ES2022: fields of a class
+  /^(?:import|export|await)\b/m, // modules: the tools take CommonJS
+  /\b\d+n\b|\b\d+_\d/, // ES2020, ES2021: numbers
+  /\.(?:flat|flatMap|trimStart|trimEnd|matchAll|replaceAll|at|findLast|findLastIndex|toSorted|toReversed)\(/,
+  /\b(?:Object\.(?:fromEntries|hasOwn)|Promise\.(?:allSettled|any)|structuredClone|globalThis|WeakRef|BigInt)\b/
+]
+
+/** Without comments and texts. */
+const code = text => text.replace(/\/\*[^]*?\*\/|(^|\s)\/\/.*|'(?:\\.|[^'\\\n])*'/g, '$1')
+
+it('has the four files of every page, and no other page', () => {
+  const wanted = APP.pages.flatMap(name => ['js', 'json', 'wxml', 'wxss'].map(end => `${name}.${end}`))
+  assert.deepEqual(FILES.filter(file => /^pages\/.*\./.test(file)).sort(), wanted.sort())
+  const known = ['pages', 'sitemapLocation', 'style', 'window']
+  assert.deepEqual(Object.keys(APP).sort(), known)
+  for (const file of FILES.filter(file => file.endsWith('.wxss'))) {
+    assert.equal(read(file).split('{').length, read(file).split('}').length, file)
+  }
+})
+
+it('is written in nothing newer than ES2018, and what runs in the view in ES5', () => {
+  for (const file of FILES.filter(file => file.endsWith('.js'))) {
+    for (const pattern of NEWER) assert.doesNotMatch(code(read(file)), pattern, file)
+  }
+  for (const file of FILES.filter(file => file.endsWith('.wxs'))) {
+    assert.doesNotMatch(code(read(file)), /=>|`|\b(?:let|const|class|async|of)\b|\.\.\./, file)
+  }
+  const caught = ['a ?? b', 'a?.b', 'try {} catch {}', 'x ||= 1', 'list.flat()', 'export default 1', 'Object.fromEntries(x)']
+  for (const text of caught) assert.ok(NEWER.some(pattern => pattern.test(code(text))), text)
+})
+
 for (const name of APP.pages) {
   it(`${name}: what the view names is there`, async () => {
     const view = read(`${name}.wxml`)
