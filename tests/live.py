@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.harness import Api, Simulator
-from tests.processes import ROOT
+from tests.processes import PATIENCE, ROOT
 
 NOWHERE = "http://127.0.0.1:9"  # the discard port: nobody answers there
 
@@ -56,6 +56,6 @@ def command(environ: dict[str, str], *arguments: str, program: str = "cli.py") -
         env={**clean, **environ},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )

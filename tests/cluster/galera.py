@@ -15,7 +15,7 @@ from typing import Any
 import pymysql
 
 from tests.databases import install
-from tests.processes import Process, eventually, free_port
+from tests.processes import PATIENCE, Process, eventually, free_port
 
 PROVIDER = Path("/usr/lib/galera/libgalera_smm.so")
 TOOLS = ("mariadbd", "mariadb-install-db", "rsync", "lsof")  # the last two: how a new node is sent everything
@@ -35,9 +35,10 @@ class Node:
         self._folder.mkdir()
         self._data = self._folder / "data"
         self._user = SERVICE if os.geteuid() == 0 else ""
+        self._data.mkdir()
         if self._user:
             shutil.chown(self._folder, self._user)
-        install(self._data, self._user)
+            shutil.chown(self._data, self._user)
         self.process: Process
 
     @property
@@ -45,12 +46,15 @@ class Node:
         return f"mysql://root:@127.0.0.1:{self.port}/{DATABASE}"
 
     def start(self, others: list[Node], *, first: bool = False) -> None:
-        """Join the others, or found the cluster. Returns when it has all that they have."""
+        """Join the others, or found the cluster. Returns when it has all that they have: a new node is sent everything,
+        the files of an empty server too."""
+        if first:
+            install(self._data, self._user)
         address = ",".join(f"127.0.0.1:{node.group}" for node in others)
         command = [*self._command(), f"--wsrep-cluster-address=gcomm://{address}"]
         begin = ["--wsrep-new-cluster"] if first else self._where_it_was_killed(command)
         self.process = Process([*command, *begin], self._folder / "log")
-        self.process.start(self.is_synced, 90)
+        self.process.start(self.is_synced, 2 * PATIENCE)
 
     def _command(self) -> list[str]:
         return [
@@ -96,7 +100,7 @@ class Node:
         return str(self.rows(f"SHOW STATUS LIKE '{name}'")[0][1])
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        connection = pymysql.connect(host="127.0.0.1", port=self.port, user="root", password="", read_timeout=10)
+        connection = pymysql.connect(host="127.0.0.1", port=self.port, user="root", password="", read_timeout=PATIENCE)
         try:
             cursor = connection.cursor()
             cursor.execute(sql)
