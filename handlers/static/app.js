@@ -3,13 +3,14 @@
  * file that a mini-program uses; `wx` is a shim. Nothing here decides whether an order is paid.
  */
 import { openCashier } from './cashier.js'
-import { h, icon } from './dom.js'
+import { h, icon, yuan } from './dom.js'
 import { homeView } from './home.js'
 import { language, startLanguage, switchLanguage, t } from './i18n.js'
 import { ofExchange, ofPage } from './messages.js'
 import { closedView, orderView, ordersView, timeLeft } from './order.js'
 import { Panel } from './panel.js'
 import { Player } from './plays.js'
+import { listen } from './stream.js'
 import { Wire } from './wire.js'
 import { makeWx, openid } from './wx.js'
 
@@ -24,6 +25,7 @@ const state = {
   basket: new Map(), // product id -> quantity
   orders: null,
   order: null,
+  begun: [], // orders whose payment was begun here and may still be finished, the newest first
   closing: new Set(), // order numbers whose close WeChat has not confirmed
   sure: false, // the first tap on "cancel order" asks, the second does it
   busy: '', // the action under way: 'checkout', 'pay' or 'cancel'
@@ -34,7 +36,7 @@ const state = {
   killed: false // the mini-program is gone
 }
 
-startLanguage()
+await startLanguage()
 const wire = new Wire()
 let wx, shop, player
 
@@ -84,7 +86,10 @@ async function reload() {
   try {
     if (!state.products) state.products = await shop.products()
     if (view === 'home') await shop.login()
-    if (view === 'orders') state.orders = await shop.orders()
+    if (view === 'orders') {
+      state.orders = await shop.orders()
+      state.orders.forEach(show)
+    }
     if (view === 'order') show(await shop.order(orderNo))
   } catch (error) {
     say('bad', error.message)
@@ -93,9 +98,22 @@ async function reload() {
   render()
 }
 
-/** An answer about an order that is no longer looked at changes nothing on the screen. */
+/** An answer about an order that is no longer looked at changes nothing on the screen but the offer to go on paying. */
 function show(order) {
-  if (order && order.order_no === here().orderNo) state.order = order
+  if (!order) return
+  if (order.status !== 'pending') state.begun = state.begun.filter(other => other.order_no !== order.order_no)
+  if (order.order_no === here().orderNo) state.order = order
+}
+
+/** As in onShow: payments whose end was not seen, because the page was left or closed in between. */
+async function resume() {
+  if (state.killed || state.busy) return
+  const found = await shop.resume()
+  state.begun = found.filter(order => order.status === 'pending')
+  found.forEach(show)
+  const done = found.find(order => order.status === 'paid' && order.order_no !== here().orderNo)
+  if (done) say('good', t('resumed_paid', { sum: `¥${yuan(done.amount_fen)}` }))
+  render()
 }
 
 // --- actions ---------------------------------------------------------------------------------------------------
@@ -153,13 +171,23 @@ const actions = {
 
   pay: () =>
     act('pay', async () => {
-      const { order_no: orderNo } = state.order
+      const before = state.order
+      const orderNo = before.order_no
       const { outcome, order, message } = await shop.pay(orderNo)
+      if (outcome !== 'paid') state.begun = [before, ...state.begun.filter(other => other.order_no !== orderNo)]
       show(order)
       if (here().orderNo !== orderNo) return announce(message)
       if (outcome === 'paid') announce(message)
       else say(outcome === 'failed' ? 'bad' : 'info', message)
     }),
+
+  /** On with a payment that was begun, in one tap. */
+  resume(order) {
+    if (state.busy) return
+    state.order = order
+    go(`#/orders/${order.order_no}`)
+    return actions.pay()
+  },
 
   cancel() {
     if (!state.sure) {
@@ -174,8 +202,8 @@ const actions = {
     })
   },
 
-  switchLanguage() {
-    switchLanguage()
+  async switchLanguage() {
+    await switchLanguage()
     state.notice = null
     panel.draw()
     render()
@@ -221,7 +249,7 @@ const phone = {
   revive() {
     startShop()
     Object.assign(state, { killed: false, busy: '' })
-    return reload()
+    return reload().then(resume)
   }
 }
 
@@ -312,13 +340,11 @@ function tick() {
 setInterval(tick, 1000)
 window.addEventListener('hashchange', enter)
 // A callback can get lost while the page is away, as in life: look again at what is shown.
-document.addEventListener('visibilitychange', () => document.hidden || reload())
+document.addEventListener('visibilitychange', () => document.hidden || reload().then(resume))
 
 // --- the wire between WeChat and the others -------------------------------------------------------------------------
 
-const stream = new EventSource(`${simulatorUrl}/_sim/exchanges/stream?openid=${openid()}`)
-stream.onmessage = ({ data }) => {
-  const exchange = JSON.parse(data)
+function heard(exchange) {
   wire.add(...ofExchange(exchange))
   if (exchange.op === 'cashier') wire.explain(exchange.request)
   player.heard(exchange)
@@ -326,5 +352,6 @@ stream.onmessage = ({ data }) => {
 
 startShop()
 // Nothing is asked before somebody listens: the first login is a message, too.
-await new Promise(resolve => Object.assign(stream, { onopen: resolve, onerror: resolve }))
-enter()
+await listen(`${simulatorUrl}/_sim/exchanges/stream?openid=${openid()}`, { heard, state: up => panel.connected(up) })
+await enter()
+resume()

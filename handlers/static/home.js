@@ -1,9 +1,10 @@
 /** The counter: products with a stepper each, and the basket below. */
 import { h, icon, money } from './dom.js'
 import { of, t } from './i18n.js'
+import { resumeOffer, retry } from './order.js'
 
 export function homeView(state, actions) {
-  return { title: t('shop'), body: [hero(actions), counter(state, actions)], dock: basketBar(state, actions) }
+  return { title: t('shop'), body: [hero(actions), resumeOffer(state, actions), counter(state, actions)], dock: basketBar(state, actions) }
 }
 
 function hero(actions) {
@@ -23,11 +24,7 @@ function counter(state, actions) {
 }
 
 function skeletons() {
-  return h('div', { class: 'counter', 'aria-label': t('loading') }, Array.from({ length: 6 }, () => h('div', { class: 'product ghost' })))
-}
-
-export function retry(actions) {
-  return h('button', { class: 'wide', type: 'button', 'data-testid': 'retry', onclick: actions.retry }, t('retry'))
+  return h('div', { class: 'counter ghosts', 'aria-label': t('loading') }, Array.from({ length: 6 }, () => h('div', { class: 'product ghost' })))
 }
 
 function card(product, quantity, actions) {

@@ -1,6 +1,5 @@
 /** One order with its status, and the list of all of them. Both show what the server said, and no more. */
 import { countdown, h, icon, moment, money } from './dom.js'
-import { retry } from './home.js'
 import { of, t } from './i18n.js'
 
 const MARKS = { pending: 'clock', closing: 'clock', paid: 'check', closed: 'close', partially_refunded: 'reload', refunded: 'reload' }
@@ -20,7 +19,7 @@ export function ordersView(state, actions) {
   const title = t('my_orders')
   if (!state.orders) return { title, body: [state.loading ? waiting() : retry(actions)], dock: [] }
   if (!state.orders.length) return { title, body: [nothingYet(actions)], dock: [] }
-  return { title, body: state.orders.map(order => orderCard(state, order)), dock: [] }
+  return { title, body: [resumeOffer(state, actions), ...state.orders.map(order => orderCard(state, order))], dock: [] }
 }
 
 /** The user has closed it, in the middle of a payment. */
@@ -35,6 +34,10 @@ function shownStatus(state, order) {
 
 function waiting() {
   return h('p', { class: 'waiting' }, h('i', { class: 'spinner' }), t('loading'))
+}
+
+export function retry(actions) {
+  return h('button', { class: 'wide', type: 'button', 'data-testid': 'retry', onclick: actions.retry }, t('retry'))
 }
 
 // --- one order -------------------------------------------------------------------------------------------------
@@ -54,6 +57,26 @@ function statusHead(order, status) {
 function hintOf(order, status) {
   if (status === 'pending') return timeLeft(order.expires_at)
   return t(status.includes('refunded') ? 'hint_refunded' : `hint_${status}`)
+}
+
+/** A payment that was begun and not finished, offered wherever one looks for something to buy or for one's orders. */
+export function resumeOffer(state, actions) {
+  const order = state.begun.find(one => !state.closing.has(one.order_no) && Date.parse(one.expires_at) > Date.now())
+  if (!order || !state.products) return null
+  const pay = { class: 'primary', type: 'button', 'data-testid': 'resume', 'aria-disabled': state.busy ? 'true' : null, onclick: () => actions.resume(order) }
+  const until = h('small', { 'data-until': order.expires_at }, timeLeft(order.expires_at))
+  return h(
+    'section',
+    { class: 'card resume', 'aria-label': t('resume_title'), 'data-testid': 'resume-offer' },
+    h('div', {}, h('b', {}, t('resume_title')), h('span', {}, whatOf(state, order)), until),
+    h('button', pay, t('resume'), ' ', money(order.amount_fen))
+  )
+}
+
+/** 'Caffè latte and 1 more'. */
+function whatOf(state, { items: [first, ...others] }) {
+  const title = titleOf(state, first)
+  return others.length ? t('and_more', { title, more: others.length, count: others.length + 1 }) : title
 }
 
 /** How long the order can still be paid, in words. */
@@ -131,14 +154,12 @@ function nothingYet(actions) {
 }
 
 function orderCard(state, order) {
-  const [first, ...others] = order.items
-  const values = { title: titleOf(state, first), more: others.length, count: order.items.length }
   const status = shownStatus(state, order)
   return h(
     'a',
     { class: 'card order-card', href: `#/orders/${order.order_no}`, 'data-testid': `order-${order.order_no}`, 'data-status': order.status },
     h('span', { class: 'thumbs' }, order.items.slice(0, 3).map(item => thumb(state, item))),
-    h('span', { class: 'order-what' }, h('b', {}, others.length ? t('and_more', values) : values.title), h('small', {}, moment(order.created_at))),
+    h('span', { class: 'order-what' }, h('b', {}, whatOf(state, order)), h('small', {}, moment(order.created_at))),
     h('span', { class: 'order-sum' }, money(order.amount_fen), h('small', { class: `tag ${status}` }, t(`status_${status}`)))
   )
 }

@@ -9,7 +9,8 @@ const LANES = ['mp', 'us', 'wx']
 export class Panel {
   /** `actions`: choose(scheme), play(name). `facts`: version and simulatorUrl of the page. */
   constructor(host, wire, state, actions, facts) {
-    Object.assign(this, { host, wire, state, actions, facts })
+    Object.assign(this, { host, wire, state, actions, facts, down: false })
+    this.status = h('p', { class: 'down', role: 'status', 'data-testid': 'wire-status' })
     this.draw()
   }
 
@@ -21,10 +22,18 @@ export class Panel {
       h('header', {}, h('p', { class: 'eyebrow' }, t('eyebrow')), h('h2', {}, t('panel_title')), h('p', { class: 'lead' }, t('lead'))),
       this.schemes(),
       this.plays(),
-      h('section', { class: 'diagram', 'aria-label': t('wire_title') }, this.head(), this.wire.host),
+      h('section', { class: 'diagram', 'aria-label': t('wire_title') }, this.head(), this.status, this.wire.host),
       this.footer()
     )
+    this.connected(!this.down)
     this.show()
+  }
+
+  /** Whether the simulator can be heard: what crosses meanwhile is not seen before it can again. */
+  connected(up) {
+    this.down = !up
+    const said = up ? '' : t('wire_down')
+    if (this.status.textContent !== said) this.status.textContent = said // read out once, however often it is tried
   }
 
   schemes() {

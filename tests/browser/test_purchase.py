@@ -197,6 +197,40 @@ def test_an_order_survives_a_reload(v3_server: Server, open_shop: OpenShop) -> N
     shop.pay()
 
 
+def test_a_payment_that_was_interrupted_is_offered_and_finished(v3_server: Server, open_shop: OpenShop) -> None:
+    """The page is gone while the sheet is open, and again when the money has moved and nobody has told the shop."""
+    shop = open_shop(v3_server)
+    order_no = shop.order("latte", "mug")
+    shop.open_cashier()
+    shop.open("/")
+    offer = shop.at("resume-offer")
+    expect(offer).to_contain_text("Caffè latte and 1 more")
+    expect(offer).to_contain_text("Pay within")
+    shop.at("resume").click()
+    expect(shop.at("cashier")).to_be_visible()
+    assert shop.order_no == order_no
+    shop.at("cashier-close").click()
+    expect(shop.at("notice")).to_be_visible()
+    shop.at("back").click()
+    expect(offer).to_be_visible()  # and among the orders, too
+    shop.expected.append("ERR_FAILED")
+    shop.page.route("**/sync", lambda route: route.abort())
+    shop.page.route(
+        "**/_sim/pay", lambda route: (route.fetch(), route.abort())
+    )  # done, and the phone never hears of it
+    shop.at("resume").click()
+    expect(shop.at("cashier")).to_be_visible()
+    shop.type_password()
+    expect(shop.at("cashier-done")).to_be_visible()
+    shop.page.unroute_all()
+    shop.open("/")
+    expect(shop.at("notice")).to_have_text("Your payment of ¥77.00 went through.")
+    expect(offer).to_have_count(0)
+    shop.page.reload()
+    expect(shop.at("product-latte")).to_be_visible()
+    expect(shop.at("notice")).to_have_count(0)  # it is told once
+
+
 def test_somebody_elses_order_is_refused_in_words(v3_server: Server, open_shop: OpenShop) -> None:
     order_no = open_shop(v3_server).order("latte")
     other = open_shop(v3_server, address=f"/#/orders/{order_no}")
