@@ -65,7 +65,8 @@ class Exchange:
 
 class Records:
     def __init__(self, clock: Clock, merchant: Merchant, ledger: Ledger) -> None:
-        self.newest = 0  # the number of the exchange remembered last
+        # The number of the exchange remembered last. It begins at the hour: those of a life after a restart are higher.
+        self.newest = int(time.time() * 1000)
         self.complaints: deque[dict[str, object]] = deque(maxlen=1000)
         self._exchanges: deque[Exchange] = deque(maxlen=500)
         self._news = asyncio.Event()

@@ -41,7 +41,7 @@ class StreamHandler(ControlHandler):
             return
 
     def _begin(self) -> int:
-        """Behind which exchange. A number that was never reached is of a life before a restart: begin anew."""
+        """Behind which exchange. One that was never reached is of another clock: begin anew."""
         newest = self.world.records.newest
         text = self.request.headers.get("Last-Event-ID") or self.get_query_argument("after", str(newest))
         if not text.isascii() or not text.isdecimal():

@@ -16,9 +16,15 @@ from tests.browser.shop_page import ShopPage
 from tests.conftest import lacking
 from tests.harness import Server
 
-QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
-expect.set_options(timeout=20_000)  # ms: a busy machine is slow, and that is no fault of the page
+expect.set_options(timeout=90_000)  # ms: a busy machine is slow, and that is no fault of the page
 
 OpenShop = Callable[..., ShopPage]
 

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Request, Response
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+WIDTHS = (360, 768, 1280, 1920)
+DRAWN = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"  # a new size, a new scheme
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+SERIOUS = {"serious", "critical"}
+CONTRAST, OVERFLOW = ((Path(__file__).parent / name).read_text("utf-8") for name in ("contrast.js", "overflow.js"))
 
 
 class WatchedPage:
+    """Less motion, so that nothing waits for the eye, and no test for the drawing of it."""
+
     def __init__(
         self,
         browser: Browser,
@@ -22,9 +32,13 @@ class WatchedPage:
         dark: bool = False,
     ) -> None:
         self._context = browser.new_context(
-            viewport={"width": width, "height": height}, locale=locale, color_scheme="dark" if dark else "light"
+            viewport={"width": width, "height": height},
+            locale=locale,
+            color_scheme="dark" if dark else "light",
+            reduced_motion="reduce",
         )
         self.url = url
+        self._context.set_default_timeout(90_000)  # ms, as in ``conftest``
         self.page = self._context.new_page()
         self.loaded_bytes = 0
         self.expected: list[str] = []
@@ -48,6 +62,25 @@ class WatchedPage:
 
     def _answered(self, response: Response) -> None:
         self.loaded_bytes += int(response.headers.get("content-length", 0))
+
+    def stands_well(self) -> None:
+        """What is shown now: not wider than any screen, not faint in light or dark, not hard to use for some."""
+        size = self.page.viewport_size
+        assert size
+        for width in WIDTHS:
+            self.page.set_viewport_size({"width": width, "height": size["height"]})
+            self.page.evaluate(DRAWN)
+            assert self.page.evaluate("document.documentElement.scrollWidth") <= width, (self.page.url, width)
+            assert self.page.evaluate(OVERFLOW) == [], (self.page.url, width)
+        self.page.set_viewport_size(size)
+        self.page.evaluate(DRAWN)
+        for scheme in SCHEMES:
+            self.page.emulate_media(color_scheme=scheme)
+            self.page.evaluate(DRAWN)
+            assert self.page.evaluate(CONTRAST) == [], (self.page.url, scheme)
+        found = Axe().run(self.page).response["violations"]
+        serious = [f"{one['id']}: {one['help']} {one['nodes'][0]['html']}" for one in found if one["impact"] in SERIOUS]
+        assert serious == [], self.page.url
 
     def complaints(self) -> list[str]:
         unexpected = [line for line in self._console if not any(re.search(known, line) for known in self.expected)]

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from tests.conftest import lacking
+from tests.console.people import Person
 from tests.fleet import Fleet
 from tests.harness import V3, Buyer, Server, Simulator
 from tests.processes import ROOT
@@ -49,6 +50,9 @@ def test_every_step(shop: Fleet, simulator: Simulator, tmp_path: Path) -> None:
 
     run("refund", server, tmp_path, heard)
     buyer.becomes(heard, "partially_refunded")
+
+    person = Person.of(server, run("console", server, tmp_path)).signed_in()
+    assert person.get(f"/ops/orders/{heard}").status_code == 200
 
     shutil.copytree(ROOT / "catalogue", tmp_path, dirs_exist_ok=True)
     goods = tmp_path / "products.json"
