@@ -31,10 +31,11 @@ class WatchedPage:
         height: int = 844,
         dark: bool = False,
     ) -> None:
+        self._scheme = SCHEMES[dark]
         self._context = browser.new_context(
             viewport={"width": width, "height": height},
             locale=locale,
-            color_scheme="dark" if dark else "light",
+            color_scheme=self._scheme,
             reduced_motion="reduce",
         )
         self.url = url
@@ -78,6 +79,7 @@ class WatchedPage:
             self.page.emulate_media(color_scheme=scheme)
             self.page.evaluate(DRAWN)
             assert self.page.evaluate(CONTRAST) == [], (self.page.url, scheme)
+        self.page.emulate_media(color_scheme=self._scheme)
         found = Axe().run(self.page).response["violations"]
         serious = [f"{one['id']}: {one['help']} {one['nodes'][0]['html']}" for one in found if one["impact"] in SERIOUS]
         assert serious == [], self.page.url
