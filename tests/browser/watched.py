@@ -72,13 +72,13 @@ class WatchedPage:
             self.page.set_viewport_size({"width": width, "height": size["height"]})
             self.page.evaluate(DRAWN)
             assert self.page.evaluate("document.documentElement.scrollWidth") <= width, (self.page.url, width)
-            assert self.page.evaluate(OVERFLOW) == [], (self.page.url, width)
+            assert (self.page.url, width, self.page.evaluate(OVERFLOW)) == (self.page.url, width, [])
         self.page.set_viewport_size(size)
         self.page.evaluate(DRAWN)
         for scheme in SCHEMES:
             self.page.emulate_media(color_scheme=scheme)
             self.page.evaluate(DRAWN)
-            assert self.page.evaluate(CONTRAST) == [], (self.page.url, scheme)
+            assert (self.page.url, scheme, self.page.evaluate(CONTRAST)) == (self.page.url, scheme, [])
         self.page.emulate_media(color_scheme=self._scheme)
         found = Axe().run(self.page).response["violations"]
         serious = [f"{one['id']}: {one['help']} {one['nodes'][0]['html']}" for one in found if one["impact"] in SERIOUS]
