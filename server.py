@@ -27,6 +27,7 @@ logger = logging.getLogger("pay.start")
 
 SHARED_PORT = "PAY_SHARED_PORT"  # set for the children of a server with PROCESSES > 1
 DATABASE_AGAIN = 1.0  # seconds between two looks for a database that is away at the start
+TURN = 0.001  # seconds that one thread may keep the others waiting: the tables' threads ask for a turn at every row
 FINISH_WITHIN = 10.0  # seconds for what was accepted before the stop
 
 
@@ -138,6 +139,7 @@ def _bind(settings: Settings, *, shared: bool) -> list[socket.socket]:
 
 def main(parts: Callable[..., Program] = build) -> int:
     """``parts``: a test may have its own put together."""
+    sys.setswitchinterval(TURN)
     try:
         settings, merchant = load()
         configure_logging(settings.log_level)

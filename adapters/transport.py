@@ -169,7 +169,8 @@ class Transport:
         except TimeoutError:
             raise NotSent(f"{where}: no free connection") from None
         try:
-            request.request_timeout = lane.deadline - (time.monotonic() - began)
+            left = lane.deadline - (time.monotonic() - began)
+            request.request_timeout = max(left, 0.001)  # libcurl refuses a time that is over: a machine stood still
             answer = await _fetch(lane.client, request, where)
         except NotSent:
             host.missed()

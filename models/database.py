@@ -55,17 +55,20 @@ class Raced(Exception):
 
 
 class Database:
-    """``url``: ``sqlite:///file`` or ``mysql://user:password@host:port/name``. At most ``queue`` units wait."""
+    """``url``: ``sqlite:///file`` or ``mysql://user:password@host:port/name``. At most ``queue`` units wait.
 
-    def __init__(self, url: str, *, threads: int = 16, queue: int = 64) -> None:
+    A thread waits for a MySQL server most of the time. SQLite works in the thread itself, on a cache of its own.
+    """
+
+    def __init__(self, url: str, *, threads: int | None = None, queue: int = 512) -> None:
         self._peewee = open_engine(url)
-        self._threads = threads
-        self._limit = threads + queue
+        proxy.initialize(self._peewee)
+        self._threads = threads or (16 if _knows_row_locks() else 4)
+        self._limit = self._threads + queue
         self._pending = 0
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="db")
+        self._executor = ThreadPoolExecutor(self._threads, thread_name_prefix="db")
         self._local = threading.local()
         self._broken = 0  # connections that broke so far, in any thread
-        proxy.initialize(self._peewee)
         # SQLite has one writer. Who waits for it in SQLite only looks again now and then: of many, some never get it.
         self._writers = self._executor if _knows_row_locks() else ThreadPoolExecutor(1, thread_name_prefix="db-writer")
 

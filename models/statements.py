@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
 import peewee
@@ -21,6 +22,7 @@ import peewee
 from models.base import proxy
 
 M = TypeVar("M", bound=peewee.Model)
+TOGETHER = 100  # rows of one INSERT
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ def row_of(model: type[M], values: Mapping[str, Any] | Iterable[tuple[str, Any]]
 
 def create(model: type[M], **values: Any) -> M:
     """One new row, with its id."""
-    cursor = proxy.execute_sql(_insert(_engine(), model, tuple(values), None), list(values.values()))
+    cursor = proxy.execute_sql(_insert(_engine(), model, tuple(values), None, 1), list(values.values()))
     return row_of(model, {**values, "id": cursor.lastrowid})
 
 
@@ -166,17 +168,17 @@ def _insert_dicts(model: type[peewee.Model], rows: Sequence[dict[str, object]], 
 def _insert_rows(
     model: type[peewee.Model], columns: tuple[str, ...], rows: Sequence[Sequence[object]], key: str | None
 ) -> None:
-    """The drivers make one statement of them (PyMySQL), or run the same one for each (sqlite3)."""
-    if rows:
-        with peewee.__exception_wrapper__:  # type: ignore[attr-defined]  # missing in the stubs
-            proxy.cursor().executemany(_insert(_engine(), model, columns, key), rows)
+    """A hundred with one statement: SQLite lets other threads run between two rows of one, and waits for them."""
+    for start in range(0, len(rows), TOGETHER):
+        part = rows[start : start + TOGETHER]
+        proxy.execute_sql(_insert(_engine(), model, columns, key, len(part)), list(chain.from_iterable(part)))
 
 
 @cache
-def _insert(engine: Any, model: Any, columns: tuple[str, ...], key: str | None) -> str:
+def _insert(engine: Any, model: Any, columns: tuple[str, ...], key: str | None, count: int) -> str:
     """Not INSERT IGNORE: on MySQL that would also swallow a value that does not fit."""
     places = [_Place(_Mark(number)) for number in range(len(columns))]
-    query = model.insert_many([places], [getattr(model, name) for name in columns])
+    query = model.insert_many([places] * count, [getattr(model, name) for name in columns])
     if key is None:
         return str(query.sql()[0])
     column = getattr(model, key)
