@@ -175,8 +175,9 @@ def test_a_page(stage: Stage, path: str) -> None:
         assert reply.status_code == (200 if may(who, PAGES[path]) else refused), who
         assert "default-src 'none'" in reply.headers["Content-Security-Policy"]
         assert reply.headers["Cache-Control"] == "no-store"
-        assert "<script" not in reply.text
-        assert "style=" not in reply.text
+        if reply.headers["Content-Type"].startswith("text/html"):  # in a table of values a script is a value
+            assert "<script" not in reply.text
+            assert "style=" not in reply.text
 
 
 FORGED: dict[str, dict[str, Any]] = {
