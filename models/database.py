@@ -80,6 +80,10 @@ class Database:
         """The same for a function that only looks: on SQLite it does not wait for the writer."""
         return await self._queued(self._executor, self.read_here, fn, *args)
 
+    async def answers(self) -> None:
+        """Raises DatabaseUnavailable unless a table can be read: a node cut off from its cluster still talks."""
+        await self.read(rows, "SELECT id FROM orders LIMIT 1")
+
     async def settle(self, fn: Callable[..., T], *args: object) -> T:
         """``run`` for a unit that begins by looking for its own work under a unique key.
 

@@ -76,7 +76,7 @@ class Services:
         if abs(skew := self.skew()) > UNFIT_SKEW:
             problems.append(f"our clock is {skew:+d} s from WeChat's")
         try:
-            await self.database.read(lambda: None)
+            await self.database.answers()
         except DatabaseUnavailable:
             problems.append("the database does not answer")
         return problems
