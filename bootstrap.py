@@ -94,6 +94,7 @@ class Program:
         await self.services.notifications.drain()
         with contextlib.suppress(DatabaseUnavailable):
             await self.services.heartbeat.beat()
+        await self.services.database.drain()
         self.transport.close()
         await asyncio.get_running_loop().run_in_executor(None, self.services.database.close)
 

@@ -14,8 +14,8 @@ from dataclasses import replace
 from adapters.transport import Transport
 from bootstrap import build, configure_logging, find_merchant, prepare_tables
 from jobs.runner import Runner
+from models.batcher import Batcher
 from server import listen
-from services.batcher import Batcher
 from services.notifications import Notifications, Received
 from settings import load
 from supervisor import told_to_stop

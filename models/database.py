@@ -2,7 +2,8 @@
 
 ``Database.run(fn, *args)`` runs a plain function in a worker thread, on that thread's own connection, inside one
 transaction. The function cannot await, so no transaction is ever open while a provider is asked. It may be run a
-second time, whole, after a deadlock: it must not touch anything but the tables.
+second time, whole, after a deadlock, or because another one that shared its commit failed: it must not touch anything
+but the tables.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +23,7 @@ import peewee
 from playhouse.migrations import Runner
 
 from models.base import proxy
+from models.batcher import Batcher
 from models.engine import (
     DatabaseRefused,
     DatabaseUnavailable,
@@ -37,12 +40,14 @@ logger = logging.getLogger("pay.database")
 T = TypeVar("T")
 M = TypeVar("M", bound=peewee.Model)
 Args = tuple[object, ...]
+Unit = Callable[[], object]  # a function with its arguments
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 AGAIN_AFTER = (0.01, 0.05, 0.2, None)  # seconds before a unit that lost a race is run again; None: give up
 SETTLE_AFTER = (0.0, 0.2, 0.4, 0.8)  # seconds before an unknown commit is looked up: a database restarts in about one
 SETTLE_WITHIN = 5.0  # seconds after which no further look is begun: a database that stalls lets each take so long
 FREE_WITHIN = 4.0  # seconds that a unit waits for a thread: whoever asks is told to come again, and does not hang
+TOGETHER = 50  # units of SQLite's one writer that share a commit
 IDLE_SECONDS = 30  # a connection unused for longer is replaced before use
 
 
@@ -57,7 +62,9 @@ class Raced(Exception):
 class Database:
     """``url``: ``sqlite:///file`` or ``mysql://user:password@host:port/name``. At most ``queue`` units wait.
 
-    A thread waits for a MySQL server most of the time. SQLite works in the thread itself, on a cache of its own.
+    A thread waits for a MySQL server most of the time. SQLite works in the thread itself, on a cache of its own, and
+    lets one write at a time: of many that wait in SQLite, which only looks again now and then, some never get it. So
+    there is one thread that writes, and what waits for it is done together, in one commit.
     """
 
     def __init__(self, url: str, *, threads: int | None = None, queue: int = 512) -> None:
@@ -69,16 +76,19 @@ class Database:
         self._executor = ThreadPoolExecutor(self._threads, thread_name_prefix="db")
         self._local = threading.local()
         self._broken = 0  # connections that broke so far, in any thread
-        # SQLite has one writer. Who waits for it in SQLite only looks again now and then: of many, some never get it.
-        self._writers = self._executor if _knows_row_locks() else ThreadPoolExecutor(1, thread_name_prefix="db-writer")
+        self._writer = None if _knows_row_locks() else ThreadPoolExecutor(1, thread_name_prefix="db-writer")
+        self._writing = Batcher(self._write, most=TOGETHER, queue=queue, patience=FREE_WITHIN)
 
     async def run(self, fn: Callable[..., T], *args: object) -> T:
         """What ``fn(*args)`` returned, after its commit. Raises what it raised, DatabaseUnavailable, CommitUnknown."""
-        return await self._queued(self._writers, self.run_here, fn, *args)
+        if self._writer is None:
+            return await self._queued(self.run_here, fn, *args)
+        done: T = await self._writing.submit(partial(fn, *args))  # type: ignore[assignment]  # each unit's own
+        return done
 
     async def read(self, fn: Callable[..., T], *args: object) -> T:
         """The same for a function that only looks: on SQLite it does not wait for the writer."""
-        return await self._queued(self._executor, self.read_here, fn, *args)
+        return await self._queued(self.read_here, fn, *args)
 
     async def answers(self) -> None:
         """Raises DatabaseUnavailable unless a table can be read: a node cut off from its cluster still talks."""
@@ -105,11 +115,11 @@ class Database:
                 logger.warning("a commit is still unknown: %s", error)
         raise unknown
 
-    async def _queued(self, threads: ThreadPoolExecutor, way: Callable[..., T], *args: object) -> T:
+    async def _queued(self, way: Callable[..., T], *args: object) -> T:
         if self._pending >= self._limit:
             raise DatabaseUnavailable("too many units of work are waiting for the database")
         self._pending += 1
-        unit = threads.submit(way, *args)
+        unit = self._executor.submit(way, *args)
         waited = asyncio.get_running_loop().call_later(FREE_WITHIN, unit.cancel)  # if it has not begun
         try:
             return await asyncio.wrap_future(unit)
@@ -120,6 +130,20 @@ class Database:
         finally:
             waited.cancel()
             self._pending -= 1
+
+    async def _write(self, units: list[Unit]) -> list[object]:
+        return await asyncio.get_running_loop().run_in_executor(self._writer, self._together, units)
+
+    def _together(self, units: list[Unit]) -> list[object]:
+        """What each returned, after their commit. If one of several raises, none was done: each is then done alone."""
+        if len(units) == 1:
+            return [self.run_here(units[0])]
+        try:
+            return self._change(_each, (units,))
+        except peewee.OperationalError as error:
+            if lost_race(error):  # another process has been writing for seconds: each alone would wait as long
+                raise unavailable(error) from error
+            raise
 
     def run_here(self, fn: Callable[..., T], *args: object) -> T:
         """``run`` on the calling thread, for commands and tests."""
@@ -233,8 +257,12 @@ class Database:
         with self._connected():
             return [f"DATABASE_URL: {problem}" for problem in self._peewee.problems()]
 
+    async def drain(self) -> None:
+        """Wait until all that was accepted is written."""
+        await self._writing.drain()
+
     def close(self) -> None:
-        """Finish what was accepted, then close every thread's connection. Not to be used afterwards."""
+        """Finish what threads have begun, then close each one's connection. Not to be used afterwards."""
         barrier = threading.Barrier(self._threads)
 
         def leave() -> None:
@@ -244,9 +272,9 @@ class Database:
         for _ in range(self._threads):
             self._executor.submit(leave)
         self._executor.shutdown(wait=True)
-        if self._writers is not self._executor:
-            self._writers.submit(self._discard)
-            self._writers.shutdown(wait=True)
+        if self._writer is not None:
+            self._writer.submit(self._discard)
+            self._writer.shutdown(wait=True)
         self._discard()
 
 
@@ -258,6 +286,10 @@ def locked(query: peewee.ModelSelect[M]) -> peewee.ModelSelect[M]:
 def rows(sql: str) -> list[tuple[object, ...]]:
     """What a query in plain SQL finds; inside a unit of work."""
     return list(proxy.execute_sql(sql).fetchall())
+
+
+def _each(units: list[Unit]) -> list[object]:
+    return [unit() for unit in units]
 
 
 def _knows_row_locks() -> bool:

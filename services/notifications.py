@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from adapters.base import Adapters, RefundReport, TradeReport
 from adapters.base import Notification as Message
 from models import Notification
+from models.batcher import Batcher
 from models.database import Database
 from models.engine import DatabaseUnavailable
 from models.statements import insert_new
 from services import evidence
-from services.batcher import Batcher
 from services.payments import apply_reports
 from services.ports import Clock
 from services.refund_reports import apply_refund_reports
@@ -42,12 +42,12 @@ class Notifications:
         self._database = database
         self._adapters = adapters
         self._now = now
-        self._batcher: Batcher[Received, None] = Batcher(self._store, nobodys_fault=(DatabaseUnavailable,))
+        self._batcher: Batcher[Received, None] = Batcher(self._store)
 
     async def accept(self, adapter: str, headers: Mapping[str, str], body: bytes) -> Message:
         """Verify and store one message; on return it may be acknowledged.
 
-        Raises BadSignature or Malformed (nothing was touched), TryLater or DatabaseUnavailable (nothing is promised).
+        Raises BadSignature or Malformed (nothing was touched), DatabaseUnavailable (nothing is promised).
         """
         message = self._adapters[adapter].parse_notification(headers, body, int(self._now()))
         await self._batcher.submit(Received(adapter, message, hashlib.sha256(body).hexdigest()))

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from services.batcher import Batcher
-from services.errors import TryLater
+from models.batcher import Batcher
+from models.engine import DatabaseUnavailable
 
 
 def test_what_waits_is_done_together() -> None:
@@ -72,8 +72,40 @@ def test_a_full_queue_refuses() -> None:
         batcher = Batcher(work, most=1, queue=2)
         tasks = [asyncio.create_task(batcher.submit(n)) for n in range(2)]
         await asyncio.sleep(0)
-        with pytest.raises(TryLater):
+        with pytest.raises(DatabaseUnavailable):
             await batcher.submit(9)
         assert await asyncio.gather(*tasks) == [0, 1]
 
     asyncio.run(main())
+
+
+async def _while_one_is_busy(batcher_waits: float | None, caller_waits: float) -> tuple[list[int], str]:
+    """What was done, and what became of an item that came while another one took its time."""
+    done: list[int] = []
+
+    async def work(items: list[int]) -> list[int]:
+        await asyncio.sleep(0.1)
+        done.extend(items)
+        return items
+
+    batcher = Batcher(work, patience=batcher_waits)
+    first = asyncio.create_task(batcher.submit(1))
+    await asyncio.sleep(0)
+    try:
+        await asyncio.wait_for(batcher.submit(2), caller_waits)
+        end = "done"
+    except (DatabaseUnavailable, TimeoutError) as error:
+        end = type(error).__name__
+    await first
+    await batcher.drain()
+    return done, end
+
+
+def test_what_has_not_begun_in_time_is_never_done() -> None:
+    """Whoever was told so may come again."""
+    assert asyncio.run(_while_one_is_busy(0.02, 5)) == ([1], "DatabaseUnavailable")
+    assert asyncio.run(_while_one_is_busy(None, 0.02)) == ([1], "TimeoutError")
+
+
+def test_what_has_begun_in_time_may_take_longer() -> None:
+    assert asyncio.run(_while_one_is_busy(0.15, 5)) == ([1, 2], "done")

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from services.errors import TryLater
+from models.engine import DatabaseUnavailable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -26,38 +26,56 @@ class Batcher(Generic[Item, Result]):
         *,
         most: int = 100,
         queue: int = 2000,
-        nobodys_fault: tuple[type[Exception], ...] = (),
+        patience: float | None = None,
+        nobodys_fault: tuple[type[Exception], ...] = (DatabaseUnavailable,),
     ) -> None:
-        """``nobodys_fault``: errors that no single item can be blamed for; trying one by one would only take longer."""
+        """``most`` items at once; ``queue`` may wait, each so many seconds of ``patience``.
+
+        ``nobodys_fault``: errors that no single item can be blamed for; trying one by one would only take longer.
+        """
         self._work = work
         self._nobodys_fault = nobodys_fault
         self._most = most
         self._limit = queue
+        self._patience = patience
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._task: asyncio.Task[None] | None = None
 
     async def submit(self, item: Item) -> Result:
-        """Raises TryLater if too much waits already, else what ``work`` raised for this very item."""
+        """Raises DatabaseUnavailable if too much waits already, or its turn did not come in time; it is then not done.
+        Else what ``work`` raised for this very item."""
         if len(self._waiting) >= self._limit:
-            raise TryLater("busy")
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+            raise DatabaseUnavailable("too much is waiting for the database")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Result] = loop.create_future()
         future.add_done_callback(_heard)
         self._waiting.append((item, future))
         if self._task is None:
-            self._task = asyncio.create_task(self._run())
-        # The batch goes on when the caller has gone away: that cancels its own wait, and not the work.
-        return await future
+            self._task = loop.create_task(self._run())
+        if self._patience is None:
+            return await future
+        timer = loop.call_later(self._patience, self._give_up, item, future)
+        try:
+            return await future
+        finally:
+            timer.cancel()
 
     async def drain(self) -> None:
         """Wait until all that was accepted is done."""
         while self._task is not None:
             await asyncio.wait([self._task])
 
+    def _give_up(self, item: Item, future: asyncio.Future[Result]) -> None:
+        if (item, future) in self._waiting:
+            _settle(future, error=DatabaseUnavailable(f"no turn came within {self._patience:.0f} s"))
+
     async def _run(self) -> None:
         try:
             while self._waiting:
-                batch = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
-                await self._do(batch)
+                # Who went away while it waited was told nothing, or that nothing was done. What has begun goes on.
+                taken = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+                if batch := [pair for pair in taken if not pair[1].done()]:
+                    await self._do(batch)
         finally:
             self._task = None
 
