@@ -81,7 +81,7 @@ class Served:
         self._listeners = listeners
         self.log = folder / f"{name}.log"
         settings = {"PORT": str(port), "PROCESSES": str(processes), **environ}
-        self._process = Process(command, self.log, settings)
+        self._process = Process(command, self.log, settings, fresh=True)
 
     def start(self) -> None:
         """Returns when all of them listen, the first request is answered, and nothing is done any more."""

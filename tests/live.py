@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
+from tests import preloaded
 from tests.harness import Api, Simulator
-from tests.processes import PATIENCE, ROOT
+from tests.processes import PATIENCE, clean_environ
 
 NOWHERE = "http://127.0.0.1:9"  # the discard port: nobody answers there
 
@@ -49,13 +49,4 @@ def merchant(simulator: Simulator, folder: Path, api: Api, keys: str = "public")
 
 def command(environ: dict[str, str], *arguments: str, program: str = "cli.py") -> subprocess.CompletedProcess[str]:
     """``python cli.py ...`` to its end."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("WECHAT_", "DATABASE_URL", "PAY_"))}
-    return subprocess.run(
-        [sys.executable, program, *arguments],
-        cwd=ROOT,
-        env={**clean, **environ},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    return preloaded.run([sys.executable, program, *arguments], {**clean_environ(), **environ}, PATIENCE)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests import preloaded
+
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 120.0  # seconds: for a machine that is busy with much else; what comes, comes long before
 
@@ -36,27 +38,35 @@ def eventually(check: Callable[[], Any], seconds: float = PATIENCE, pause: float
         pause = max(pause, min(pause * 1.3, 0.25))
 
 
+def clean_environ() -> dict[str, str]:
+    """Ours, without what would configure a server."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("WECHAT_", "DATABASE_URL", "PAY_"))}
+
+
 @dataclass
 class Process:
-    """A child in a session of its own, logging to a file."""
+    """A child in a session of its own, logging to a file. ``fresh``: it imports what it needs by itself."""
 
     command: list[str]
     log: Path
     environ: dict[str, str] = field(default_factory=dict)
-    child: subprocess.Popen[bytes] | None = None
+    fresh: bool = False
+    child: subprocess.Popen[bytes] | preloaded.Forked | None = None
 
     def start(self, ready: Callable[[], bool], seconds: float = PATIENCE) -> None:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("WECHAT_", "DATABASE_URL", "PAY_"))}
-        with self.log.open("ab") as out:
-            self.child = subprocess.Popen(
-                self.command, cwd=ROOT, env={**clean, **self.environ}, stdout=out, stderr=out, start_new_session=True
-            )
+        self.child = self._begin({**clean_environ(), **self.environ})
         until = time.monotonic() + seconds
         while not ready():
             ended = self.child.poll()
             assert ended is None, f"ended with {ended}:\n{self.text()}"
             assert time.monotonic() < until, f"not ready after {seconds} s:\n{self.text()}"
             time.sleep(0.03)
+
+    def _begin(self, environ: dict[str, str]) -> subprocess.Popen[bytes] | preloaded.Forked:
+        if preloaded.can_start(self.command) and not self.fresh:
+            return preloaded.start(self.command, environ, self.log, self.log)
+        with self.log.open("ab") as out:
+            return subprocess.Popen(self.command, cwd=ROOT, env=environ, stdout=out, stderr=out, start_new_session=True)
 
     def stop(self) -> int:
         """SIGTERM, and the exit code."""
