@@ -11,8 +11,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from peewee import fn
-
 from adapters.base import Adapters, Attempt, PaymentAdapter, Prepay, PrepayRequest
 from adapters.errors import Conflict, NotSent, OutcomeUnknown, PaymentError, Throttled
 from models import Order, OrderItem, Payment, Transaction
@@ -22,7 +20,7 @@ from services.asking import FIRST_QUESTION, Asking, Question, adapter_of
 from services.errors import Conflicting, NotFound, ProviderRefused, TryLater
 from services.gateway import refusal
 from services.login import Person
-from services.moves import begin, move
+from services.moves import beginning, move, step, write
 from services.orders import ITEMS
 from services.payments import OPEN_STATES
 from services.ports import Clock, derived
@@ -33,18 +31,13 @@ LEAST_TO_PAY = 300  # seconds between an attempt and its time_expire: v2's older
 NOT_SENT_AGAIN = (0.1, 0.4)  # seconds before each repeat of a request that certainly did not arrive
 
 ORDER = Prepared[Order](lambda order_no: locked(Order.select().where(Order.order_no == order_no)))
-OPEN_ATTEMPT = Prepared[Transaction](
-    lambda order: Transaction.select().where(Transaction.order == order, Transaction.open_slot == 1)
-)
+ATTEMPTS = Prepared[Transaction](lambda order: Transaction.select().where(Transaction.order == order))
 ATTEMPT = Prepared[Transaction](
     lambda number: locked(
         Transaction.select(*columns(Transaction, "id out_trade_no state version handed_at")).where(
             Transaction.out_trade_no == number
         )
     )
-)
-ATTEMPTS = Prepared[Transaction](
-    lambda order: Transaction.select(fn.COUNT(Transaction.id)).where(Transaction.order == order)
 )
 PAID_FOR = Prepared[Payment](lambda order: Payment.select(Payment.id).where(Payment.order == order).limit(1))
 
@@ -102,18 +95,18 @@ class Checkout:
         order = ORDER.first(order_no)
         if order is None or order.user_id != person.user_id:
             raise NotFound("order_not_found")
-        _check_payable(order, now)
-        row = OPEN_ATTEMPT.first(order.id)
-        if row is None:
-            row = self._insert_attempt(composer, order, person, client_ip, now)
-        return _detached(row, now)
+        attempts = ATTEMPTS.all(order.id)
+        _check_payable(order, attempts, now)
+        opened = next((row for row in attempts if row.open_slot), None)
+        return _detached(opened or self._insert_attempt(composer, order, len(attempts), person, client_ip, now), now)
 
     def _insert_attempt(
-        self, adapter: PaymentAdapter, order: Order, person: Person, client_ip: str, now: int
+        self, adapter: PaymentAdapter, order: Order, before: int, person: Person, client_ip: str, now: int
     ) -> Transaction:
+        """``before``: how many attempts the order had."""
         items = ITEMS.all(order.id)
         attempt = Attempt(
-            out_trade_no=_number(order),
+            out_trade_no=_number(order, before),
             amount_fen=_amount(order, items),
             currency=order.currency,
             description=_description(self._sold.shop_name, items),
@@ -124,8 +117,8 @@ class Checkout:
             expires_at=max(order.expires_at, now + LEAST_TO_PAY),
         )
         row = _insert(order, adapter, attempt)
-        if order.state == "CREATED":
-            move(order, "PAYING", "user", now)
+        paying = [step(order, "PAYING")] if order.state == "CREATED" else []
+        write([beginning(row), *paying], "user", now)
         return row
 
     async def _prepay(self, adapter: PaymentAdapter, attempt: OpenAttempt) -> str:
@@ -162,7 +155,7 @@ async def _once_more(adapter: PaymentAdapter, request: PrepayRequest, unknown: O
         raise unknown from None
 
 
-def _check_payable(order: Order, now: int) -> None:
+def _check_payable(order: Order, attempts: Sequence[Transaction], now: int) -> None:
     if order.state == "PAID":
         raise Conflicting("order_paid")
     if order.state in ("CLOSED", "PAID_LATE"):
@@ -171,14 +164,13 @@ def _check_payable(order: Order, now: int) -> None:
         raise Conflicting("order_closing")
     if now >= order.expires_at:
         raise Conflicting("order_expired")
-    if PAID_FOR.first(order.id) is not None:  # of another amount, say: a person looks at it
+    if attempts and PAID_FOR.first(order.id) is not None:  # of another amount, say: a person looks at it
         raise Conflicting("payment_disputed")
 
 
-def _number(order: Order) -> str:
+def _number(order: Order, before: int) -> str:
     """Follows from the order and how many attempts it had: when a backup was put back that does not know the last one,
     the next has its number, and WeChat takes no second payment under a number."""
-    before: int = ATTEMPTS.tuples(order.id)[0][0]
     return derived("WX", order.order_no, str(before + 1))
 
 
@@ -198,7 +190,7 @@ def _description(shop_name: str, items: Sequence[OrderItem]) -> str:
 
 def _insert(order: Order, adapter: PaymentAdapter, attempt: Attempt) -> Transaction:
     request = adapter.compose(attempt)
-    row = create(
+    return create(
         Transaction,
         out_trade_no=attempt.out_trade_no,
         order=order.id,
@@ -223,8 +215,6 @@ def _insert(order: Order, adapter: PaymentAdapter, attempt: Attempt) -> Transact
         asked=0,
         ask_at=attempt.created_at + FIRST_QUESTION,
     )
-    begin(row, "user", attempt.created_at)
-    return row
 
 
 def _detached(row: Transaction, now: int) -> OpenAttempt:

@@ -53,7 +53,8 @@ def step(row: Row, target: str, note: str = "", **columns: Any) -> Step:
 
 def write(steps: Sequence[Step], actor: str, now: int) -> None:
     """Raises Raced if a row is not in the state its step began from: the whole unit of work is run again."""
-    for _, group in groupby(sorted(steps, key=lambda item: item.kind), key=lambda item: item.kind):
+    moved = sorted((item for item in steps if item.source), key=lambda item: item.kind)
+    for _, group in groupby(moved, key=lambda item: item.kind):
         _update(list(group))
     insert(StateLog, [_line(item, actor, now) for item in steps])
 
@@ -63,9 +64,14 @@ def move(row: Row, target: str, actor: str, now: int, note: str = "", **columns:
     write([step(row, target, note, **columns)], actor, now)
 
 
-def begin(row: Row, actor: str, now: int) -> None:
+def beginning(row: Row) -> Step:
     """The first line in the log of a row that was just inserted."""
-    insert(StateLog, [_line(Step(row, "", row.state, row.version, "", {}), actor, now)])
+    return Step(row, "", row.state, row.version, "", {})
+
+
+def begin(row: Row, actor: str, now: int) -> None:
+    """That line, written."""
+    write([beginning(row)], actor, now)
 
 
 def note_resolution(entity: str, number: str, source: str, target: str, actor: str, note: str, now: int) -> None:
