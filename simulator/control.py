@@ -12,8 +12,9 @@
     POST   /_sim/impossible  {"out_trade_no"}: pays it whatever its state is, which WeChat never does; refused only if
                              it is paid
     GET    /_sim/ledger      {"orders", "payments", "refunds", "shipments", "deliveries", "users"};
-                             ?out_trade_no= for one
-    GET    /_sim/exchanges   {"exchanges": the last 500, newest last}
+                             ?out_trade_no= for one, or several times for some
+    GET    /_sim/exchanges   {"exchanges": the last 500, newest last, "newest": the id of the last one there was};
+                             ?after= an id: those that came later
     GET    /_sim/exchanges/stream   the same as they happen, as server-sent events; see ``streaming``
     GET    /_sim/complaints  {"complaints": the last 1000, newest last}; DELETE forgets them
     GET    /_sim/state       {"pending_deliveries", "in_flight", "due", "pending_refunds", "now", "wire"}: quiet
@@ -40,7 +41,6 @@ The ceremony around them is ``ceremony``. This module parses and answers; what i
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 from tornado.web import RequestHandler
@@ -75,16 +75,19 @@ class MerchantHandler(ControlHandler):
         self.get()
 
 
-class ReadHandler(ControlHandler):
-    """GET of something that is only looked at. Whatever a merchant put where, no secret of it is shown."""
-
-    def initialize(self, world: World, read: Callable[[World, str], object]) -> None:  # type: ignore[override]  # the route's arguments
-        super().initialize(world)
-        self.read = read
-
+class LedgerHandler(ControlHandler):
     def get(self) -> None:
-        value = self.read(self.world, self.get_query_argument("out_trade_no", ""))
-        self.answer(self.world.records.masked(value))
+        found = self.world.ledger.published(self.get_query_arguments("out_trade_no"))
+        self.answer(self.world.records.masked(found))  # whatever a merchant put where, no secret of it is shown
+
+
+class ExchangesHandler(ControlHandler):
+    def get(self) -> None:
+        after = self.get_query_argument("after", "0")
+        if not after.isascii() or not after.isdecimal():
+            raise WishRefused("after is the id of an exchange")
+        records = self.world.records
+        self.answer({"exchanges": list(records.shown(int(after[:18]))), "newest": records.newest})
 
 
 class StateHandler(ControlHandler):
@@ -268,8 +271,8 @@ def routes(world: World) -> list[tuple[str, type[RequestHandler], dict[str, Any]
     here: dict[str, Any] = {"world": world}
     return [
         ("/_sim/merchant", MerchantHandler, here),
-        ("/_sim/ledger", ReadHandler, {**here, "read": lambda w, number: w.ledger.published(number)}),
-        ("/_sim/exchanges", ReadHandler, {**here, "read": lambda w, _: {"exchanges": list(w.records.shown())}}),
+        ("/_sim/ledger", LedgerHandler, here),
+        ("/_sim/exchanges", ExchangesHandler, here),
         ("/_sim/exchanges/stream", StreamHandler, here),
         ("/_sim/state", StateHandler, here),
         ("/_sim/complaints", ComplaintsHandler, here),

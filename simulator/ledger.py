@@ -9,13 +9,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
 from simulator.entities import Certificate, Delivery, Entity, Order, Paying, Payment, Refund, Shipment, Try, User
 from simulator.files import write_private
+
+Published = tuple[list[Order], list[Refund], list[Shipment], list[Delivery]]
 
 
 class LedgerRefused(Exception):
@@ -29,6 +31,7 @@ class Ledger:
         self.users: dict[str, User] = {}
         self.orders: dict[str, Order] = {}
         self.deliveries: dict[str, Delivery] = {}
+        self.deliveries_of: dict[str, list[str]] = {}
         self.waiting: dict[str, Delivery] = {}
         self.shipments: dict[str, Shipment] = {}
         self.certificates: dict[str, Certificate] = {}
@@ -69,23 +72,34 @@ class Ledger:
             self._file.close()
             self._file = None
 
-    def published(self, out_trade_no: str = "") -> dict[str, object]:
-        """What ``GET /_sim/ledger`` gives, of one number or of all."""
-        orders = [order for order in self.orders.values() if out_trade_no in ("", order.out_trade_no)]
+    def published(self, numbers: Collection[str] = ()) -> dict[str, object]:
+        """What ``GET /_sim/ledger`` gives, about some out_trade_no or, without any, about all."""
+        orders, refunds, shipments, deliveries = self._about(numbers) if numbers else self._everything()
         payments = [
             {"out_trade_no": order.out_trade_no, "amount_fen": order.amount_fen, **asdict(order.payment)}
             for order in orders
             if order.payment
         ]
-        deliveries = [asdict(d) for d in self.deliveries.values() if out_trade_no in ("", d.out_trade_no)]
         return {
             "orders": [asdict(order) for order in orders],
             "payments": payments,
-            "refunds": [asdict(r) for r in self.refunds.values() if out_trade_no in ("", r.out_trade_no)],
-            "shipments": [asdict(s) for s in self.shipments.values() if out_trade_no in ("", s.out_trade_no)],
-            "deliveries": deliveries,
+            "refunds": [asdict(refund) for refund in refunds],
+            "shipments": [asdict(shipment) for shipment in shipments],
+            "deliveries": [asdict(delivery) for delivery in deliveries],
             "users": list(self.users),
         }
+
+    def _everything(self) -> Published:
+        refunds, shipments = list(self.refunds.values()), list(self.shipments.values())
+        return list(self.orders.values()), refunds, shipments, list(self.deliveries.values())
+
+    def _about(self, numbers: Collection[str]) -> Published:
+        return (
+            [self.orders[number] for number in numbers if number in self.orders],
+            [refund for number in numbers for refund in self.refunds_for(number)],
+            [self.shipments[number] for number in numbers if number in self.shipments],
+            [self.deliveries[one] for number in numbers for one in self.deliveries_of.get(number, ())],
+        )
 
     def _index(self, order: Order) -> None:
         self.orders[order.out_trade_no] = order
@@ -105,6 +119,8 @@ class Ledger:
         self.by_refund_id[refund.refund_id] = refund.out_refund_no
 
     def _file_delivery(self, delivery: Delivery) -> None:
+        if delivery.id not in self.deliveries:
+            self.deliveries_of.setdefault(delivery.out_trade_no, []).append(delivery.id)
         self.deliveries[delivery.id] = delivery
         if delivery.state == "waiting":
             self.waiting[delivery.id] = delivery

@@ -114,6 +114,7 @@ Start = Callable[..., Server]
 def start_server(tmp_path: Path, simulator: Simulator, database_url: str) -> Iterator[Start]:
     """Starts servers on the test's database; at the end: clean exit, no unexpected log line, no broken invariant."""
     started: list[Server] = []
+    since = simulator.newest_exchange()
 
     def start(**environ: str) -> Server:
         server = Server(tmp_path, simulator, database_url, **environ)
@@ -125,7 +126,7 @@ def start_server(tmp_path: Path, simulator: Simulator, database_url: str) -> Ite
         server.close()
     assert [line for server in started for line in server.surprises()] == []
     if started:
-        assert broken_invariants(Tables(database_url), simulator) == {}
+        assert broken_invariants(Tables(database_url), simulator, since) == {}
 
 
 @pytest.fixture

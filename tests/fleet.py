@@ -22,6 +22,7 @@ class Fleet:
         self.tables = Tables(database_url)
         self.servers: list[Server] = []
         self.invented: set[str] = set()
+        self._since = simulator.newest_exchange()
 
     def start(self, kind: type[Server] = Server, **environ: str) -> Server:
         server = kind(self.folder, self.simulator, self.tables.url, **environ)
@@ -41,7 +42,7 @@ class Fleet:
         assert ends == [0] * len(ends), "\n".join(server.process.text() for server in self.servers)
         surprises = [line for server in self.servers for line in server.surprises()]
         assert not surprises, surprises
-        broken = broken_invariants(self.tables, self.simulator)
+        broken = broken_invariants(self.tables, self.simulator, self._since)
         strangers = broken.pop("10 no payment here that the gateway does not know", [])
         assert {row[0] for row in strangers} == self.invented, strangers
         assert not broken, broken

@@ -71,6 +71,9 @@ class Simulator:
     def clear_faults(self) -> None:
         self.http.delete("/_sim/faults")
 
+    def newest_exchange(self) -> int:
+        return int(self.get(f"exchanges?after={10**17}")["newest"])
+
     def quiet(self) -> bool:
         """No notification is under way or due."""
         state = self.get("state")

@@ -218,9 +218,13 @@ class Play:
 
     async def _gateway(self, which: str, kind: str) -> list[dict[str, Any]]:
         """What WeChat has of one of our orders."""
-        numbers = verdict.attempts(self.tables, self._order(which))
-        ledgers = [await self.stage.control("GET", f"ledger?out_trade_no={number}") for number in numbers]
-        return [row for ledger in ledgers for row in ledger[kind]]
+        return (await self.gateway(verdict.attempts(self.tables, self._order(which))))[kind]
+
+    async def gateway(self, numbers: list[str]) -> dict[str, list[dict[str, Any]]]:
+        """WeChat's ledger of these numbers. None is known of no number."""
+        named = "&".join(f"out_trade_no={number}" for number in numbers or ["none"])
+        ledger: dict[str, list[dict[str, Any]]] = await self.stage.control("GET", f"ledger?{named}")
+        return ledger
 
     # --- the end ---
 

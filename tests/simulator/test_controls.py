@@ -150,9 +150,31 @@ def test_exchanges_have_both_ways_and_a_verdict(own_sim, merchant_site):
     prepay = sim.control("GET", "exchanges")["exchanges"][1]
     assert json.loads(prepay["request"]["body"]) == order
     assert json.loads(prepay["response"]["body"])["prepay_id"].startswith("wx")
+    newest = sim.control("GET", "exchanges")["newest"]
     for _ in range(510):
         sim.call("GET", "/nothing")
     assert len(sim.control("GET", "exchanges")["exchanges"]) == 500
+    assert (
+        sim.control("GET", f"exchanges?after={newest + 508}")["exchanges"]
+        == sim.control("GET", "exchanges")["exchanges"][-2:]
+    )
+    assert sim.control("GET", f"exchanges?after={10**17}") == {"exchanges": [], "newest": newest + 510}
+    assert sim.call("GET", "/_sim/exchanges?after=yesterday").status == 400
+
+
+def test_the_ledger_of_some_numbers_alone(own_sim, merchant_site):
+    sim = own_sim()
+    site = merchant_site.answer("/n", 204)
+    first, second, third = (sim.order_v3(notify_url=site) for _ in range(3))
+    for order in (first, second, third):
+        sim.pay_v3(sim.v3("POST", JSAPI, order).json["prepay_id"])
+    whole = sim.control("GET", "ledger")
+    wanted = [second["out_trade_no"], first["out_trade_no"]]
+    some = sim.control("GET", "ledger?" + "&".join(f"out_trade_no={number}" for number in [*wanted, "never-made"]))
+    for kind in ("orders", "payments", "deliveries"):
+        assert [row["out_trade_no"] for row in some[kind]] == wanted
+        assert all(row in whole[kind] for row in some[kind])
+        assert len(whole[kind]) == 3
 
 
 @pytest.mark.parametrize(
