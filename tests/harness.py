@@ -6,10 +6,13 @@ the test, and so does a secret.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import re
+import shutil
 import ssl
 import sys
+import tempfile
 import uuid
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
@@ -18,8 +21,9 @@ from typing import Any
 
 import httpx
 
+from tests import preloaded
 from tests.databases import Tables
-from tests.processes import PATIENCE, Process, eventually, free_port
+from tests.processes import PATIENCE, Process, clean_environ, eventually, free_port
 
 # Everything here is plain HTTP on loopback; the default context reads every authority of the machine, 20 ms a client.
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -27,6 +31,29 @@ NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 LIMITED = ("LOGINS", "ALL_LOGINS", "ORDERS", "PAYS", "SYNCS", "READS", "OPEN_ORDERS")
 UNLIMITED = {f"LIMIT_{kind}": "0" for kind in LIMITED}
 LOUD = re.compile(r" (WARNING|ERROR|CRITICAL) |Traceback")
+
+
+class EmptyTables:
+    """An SQLite file as ``python cli.py migrate`` leaves it, made once: to migrate takes longer than a start."""
+
+    def __init__(self) -> None:
+        self._file: Path | None = None
+
+    def copy(self, target: Path, simulator_url: str) -> None:
+        self._file = self._file or self._made(simulator_url)
+        shutil.copy(self._file, target)
+
+    @staticmethod
+    def _made(simulator_url: str) -> Path:
+        folder = Path(tempfile.mkdtemp(prefix="tables-"))
+        atexit.register(shutil.rmtree, folder)
+        environ = {"DATABASE_URL": f"sqlite:///{folder / 'pay.db'}", "SIMULATOR_URL": simulator_url}
+        done = preloaded.run([sys.executable, "cli.py", "migrate"], {**clean_environ(), **environ}, PATIENCE)
+        assert done.returncode == 0, done.stderr
+        return folder / "pay.db"
+
+
+EMPTY_TABLES = EmptyTables()
 
 
 def _answers(port: int, path: str) -> bool:
@@ -138,6 +165,9 @@ class Server:
         self.http = httpx.Client(base_url=self.url, timeout=PATIENCE, verify=NO_TLS)
 
     def start(self) -> Server:
+        file = Path(self.database_url.removeprefix("sqlite:///"))
+        if self.database_url.startswith("sqlite") and not file.exists():
+            EMPTY_TABLES.copy(file, self.simulator.url)
         self.process.start(lambda: _answers(self.port, "/readyz"))
         return self
 
