@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from handlers.console.base import Page
+from handlers.console.said import meaning
 from services.console.approvals import BY
 from services.console.flags import PAGE
 
@@ -26,7 +27,8 @@ class DiscrepancyPage(Page):
         return f"/ops/discrepancies/{self.path_args[0]}"
 
     async def show(self, *path: str) -> None:
-        self.show_page("discrepancy.html", flag=await self.services.flags.one(int(path[0])))
+        flag = await self.services.flags.one(int(path[0]))
+        self.show_page("discrepancy.html", flag=flag, meaning=meaning(flag.kind))
 
 
 class ResolvePage(DiscrepancyPage):

@@ -9,7 +9,7 @@ from typing import get_args, get_type_hints
 from adapters.base import HeldKey
 from handlers.console.orders import THINGS
 from handlers.console.routes import CONSOLE
-from handlers.console.said import SAID
+from handlers.console.said import MEANINGS, SAID, meaning
 from handlers.console.today import NAMES
 from jobs import runner
 from services.console.operators import ROLES
@@ -42,12 +42,20 @@ def test_all_that_is_said_has_chinese_words_and_no_word_is_left_over() -> None:
     rows = list(csv.reader(CHINESE.read_text("utf-8").splitlines()))
     acts = {getattr(page, "does", "") for _, page, *_ in CONSOLE} | {"sign-in", "sign-out", "sign-out everywhere"}
     plain, counted = said_in_templates()
+    said = {*SAID.values(), *MEANINGS.values()}
     assert [row[0] for row in rows] == sorted({row[0] for row in rows})
-    assert {row[0] for row in rows if len(row) == 2} == plain | set(SAID.values()) | set(ROLES) | acts - {""} | named()
+    assert {row[0] for row in rows if len(row) == 2} == plain | said | set(ROLES) | acts - {""} | named()
     assert {row[0] for row in rows if row[2:] == ["singular"]} == set(counted)
     assert {row[0] for row in rows if row[2:] == ["plural"]} == set(counted.values())
     for english, chinese, *_ in rows:
         assert sorted(re.findall(r"%\(\w+\)s", english)) == sorted(re.findall(r"%\(\w+\)s", chinese))
+
+
+def test_every_kind_of_discrepancy_is_explained() -> None:
+    sources = "\n".join(path.read_text("utf-8") for path in ROOT.glob("services/**/*.py"))
+    kinds = set(re.findall(r'"((?:[A-Z]+_)*(?:MISMATCH|REFUND|ORDER|LATE|PAYER|STATE|DUE|STUCK|REFUSED))"', sources))
+    kinds |= set(re.findall(r'"((?:BILL|FUND)_[A-Z_]+)"', sources)) | {"DUPLICATE", "CONTRADICTION"}
+    assert {meaning(kind) for kind in kinds - {"REFUND", "REFUSED"}} == set(MEANINGS.values())
 
 
 def test_nothing_changes_a_line_of_the_log() -> None:
