@@ -234,4 +234,7 @@ def prepare_tables(program: Program) -> None:
 def configure_logging(level: str) -> None:
     """One line an event, on standard error. ``handlers.observe`` logs access; libraries speak when they warn."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # What no line of ours tells, each would look up.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # nor which line of the program said it: logging's documentation names this switch
     logging.getLogger("pay").setLevel(level)

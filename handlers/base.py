@@ -9,6 +9,7 @@ import json
 import logging
 import secrets
 from http import HTTPStatus
+from itertools import count
 from typing import Any, TypeVar
 
 import tornado.web
@@ -26,6 +27,7 @@ logger = logging.getLogger("pay.http")
 
 MAX_BODY = 64 * 1024
 Shape = TypeVar("Shape", bound=BaseModel)
+REQUESTS = count(secrets.randbits(63))  # their ids: from a number by chance, so that no two processes have the same
 in_flight: set[Door] = set()  # requests accepted and not yet answered: a stop waits for them
 BY_STATUS = {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}
 
@@ -41,7 +43,7 @@ class Door(tornado.web.RequestHandler):
     def initialize(self) -> None:
         self._chunks: list[bytes] = []
         self._size = 0
-        self.request_id = secrets.token_hex(8)
+        self.request_id = f"{next(REQUESTS):016x}"
         in_flight.add(self)
 
     def on_finish(self) -> None:
