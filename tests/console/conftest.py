@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from models.database import Database
+from tests.console.inside import Console
 from tests.console.people import Hurried, Person, crowd
+from tests.databases import MariaDb, Tables
 from tests.fleet import Fleet
 from tests.harness import V3, Buyer, Server, Simulator
 
@@ -37,3 +40,15 @@ def paid_order(server: Server, quantity: int = 1) -> str:
     buyer.pay(order_no)
     buyer.becomes(order_no, "paid")
     return order_no
+
+
+@pytest.fixture(scope="module", params=["sqlite", "mariadb"])
+def console(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    url = f"sqlite:///{tmp_path_factory.mktemp('sessions') / 'pay.db'}"
+    if request.param == "mariadb":
+        mariadb: MariaDb = request.getfixturevalue("mariadb")
+        url = mariadb.create()
+    database = Database(url, threads=2)
+    database.migrate()
+    yield Console(database, Tables(url))
+    database.close()

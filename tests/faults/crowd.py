@@ -86,6 +86,7 @@ class Crowd:
     @contextmanager
     def going_on(self, size: int) -> Iterator[None]:
         """So many at once, each with dice of its own; what one of them raises is raised here."""
+        print(f"a crowd of {size}, of the seeds 0 to {size - 1}")
         with ThreadPoolExecutor(size) as threads:
             running: list[Future[None]] = [threads.submit(self._one, random.Random(seed)) for seed in range(size)]
             try:
