@@ -24,7 +24,7 @@ KINDS = {  # each of these must have been cut
     "INSERT orders",
     "COMMIT of orders, order_items, state_log",
     "INSERT transactions",
-    "COMMIT of transactions, state_log, orders",
+    "COMMIT of transactions, orders, state_log",
     "COMMIT of transactions, state_log",
     "INSERT notifications",
     "INSERT payments",
