@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import peewee
 import pymysql
@@ -105,19 +105,21 @@ class ReadOnlyFile:
 
     def _shut(self) -> bool:
         """False if somebody wrote meanwhile: then the header that counts is in the write-ahead log."""
-        if self._do("PRAGMA wal_checkpoint(TRUNCATE)") != (0, 0, 0):
-            return False
-        self._mark(READ_BY_ALL)
+        empty = "PRAGMA wal_checkpoint(TRUNCATE)"
+        with self._connected() as connection:
+            if connection.execute(empty).fetchone() != (0, 0, 0):
+                return False
+            self._mark(READ_BY_ALL)
+            connection.execute(empty).fetchone()  # a new log: nobody relies on the header that was read before
         try:
-            self._do("BEGIN IMMEDIATE")
+            with self._connected() as connection:
+                connection.execute("BEGIN IMMEDIATE")
         except peewee.sqlite3.OperationalError as error:
             return str(error) in self.words
         return False
 
-    def _do(self, sql: str) -> tuple[int, ...] | None:
-        with contextlib.closing(peewee.sqlite3.connect(self._file, isolation_level=None)) as connection:
-            row: tuple[int, ...] | None = connection.execute(sql).fetchone()
-            return row
+    def _connected(self) -> contextlib.closing[Any]:
+        return contextlib.closing(peewee.sqlite3.connect(self._file, isolation_level=None))
 
     def end(self) -> None:
         self._mark(READ_AND_WRITTEN)

@@ -168,6 +168,7 @@ def test_the_ledger_of_some_numbers_alone(own_sim, merchant_site):
     first, second, third = (sim.order_v3(notify_url=site) for _ in range(3))
     for order in (first, second, third):
         sim.pay_v3(sim.v3("POST", JSAPI, order).json["prepay_id"])
+        sim.wait(lambda order=order: sim.delivery(order["out_trade_no"])["state"] == "acknowledged")
     whole = sim.control("GET", "ledger")
     wanted = [second["out_trade_no"], first["out_trade_no"]]
     some = sim.control("GET", "ledger?" + "&".join(f"out_trade_no={number}" for number in [*wanted, "never-made"]))
