@@ -1,4 +1,4 @@
-"""The server with one thing changed: each notification is committed by itself, by whoever brought it.
+"""The server with one thing changed: each notification, and on SQLite each other unit, is committed by itself.
 
     python -m benchmarks.unbatched        (the settings are the server's)
 
@@ -10,25 +10,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 from adapters.transport import Transport
 from bootstrap import build, configure_logging, find_merchant, prepare_tables
 from jobs.runner import Runner
 from models.batcher import Batcher
 from server import listen
-from services.notifications import Notifications, Received
+from services.notifications import Notifications
 from settings import load
 from supervisor import told_to_stop
 
 
-class OneByOne(Batcher[Received, None]):
+class OneByOne(Batcher[Any, Any]):
     """No queue, no task: the caller does the work."""
 
-    def __init__(self, work: Callable[[list[Received]], Awaitable[list[None]]]) -> None:
+    def __init__(self, work: Callable[[list[Any]], Awaitable[list[Any]]]) -> None:
         super().__init__(work)
 
-    async def submit(self, item: Received) -> None:
-        await self._work([item])
+    async def submit(self, item: Any) -> Any:
+        [done] = await self._work([item])
+        return done
 
 
 class Unbatched(Notifications):
@@ -44,6 +46,7 @@ async def main() -> None:
     program = build(settings, await find_merchant(settings, merchant, transport), transport)
     direct = replace(program.services, notifications=Unbatched(program.services.notifications))
     program = replace(program, services=direct)
+    direct.database._writing = OneByOne(direct.database._write)
     await asyncio.to_thread(prepare_tables, program)
     runner = Runner(program.services)
     await runner.start()
