@@ -97,6 +97,15 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return mariadb.create()
 
 
+@pytest.fixture(scope="module", params=["sqlite", "mariadb"])
+def each_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A fresh, empty database of each kind, for a module."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path_factory.mktemp('database') / 'pay.db'}"
+    mariadb: MariaDb = request.getfixturevalue("mariadb")
+    return mariadb.create()
+
+
 @pytest.fixture
 def tables(database_url: str) -> Tables:
     return Tables(database_url)

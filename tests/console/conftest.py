@@ -9,7 +9,7 @@ import pytest
 from models.database import Database
 from tests.console.inside import Console
 from tests.console.people import Hurried, Person, crowd
-from tests.databases import MariaDb, Tables
+from tests.databases import Tables
 from tests.fleet import Fleet
 from tests.harness import V3, Buyer, Server, Simulator
 
@@ -42,13 +42,9 @@ def paid_order(server: Server, quantity: int = 1) -> str:
     return order_no
 
 
-@pytest.fixture(scope="module", params=["sqlite", "mariadb"])
-def console(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    url = f"sqlite:///{tmp_path_factory.mktemp('sessions') / 'pay.db'}"
-    if request.param == "mariadb":
-        mariadb: MariaDb = request.getfixturevalue("mariadb")
-        url = mariadb.create()
-    database = Database(url, threads=2)
+@pytest.fixture(scope="module")
+def console(each_database: str) -> Iterator[Console]:
+    database = Database(each_database, threads=2)
     database.migrate()
-    yield Console(database, Tables(url))
+    yield Console(database, Tables(each_database))
     database.close()

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.databases import MariaDb
 from tests.fleet import Fleet, Trio
 from tests.harness import Simulator
 from tests.scene import Scene
@@ -18,15 +17,6 @@ def shop(shared_simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) 
     folder = tmp_path_factory.mktemp("shop")
     with Fleet(folder, shared_simulator, f"sqlite:///{folder / 'pay.db'}") as fleet:
         yield fleet
-
-
-@pytest.fixture(scope="module", params=["sqlite", "mariadb"])
-def each_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A fresh, empty database of each kind, for a module."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path_factory.mktemp('database') / 'pay.db'}"
-    mariadb: MariaDb = request.getfixturevalue("mariadb")
-    return mariadb.create()
 
 
 @pytest.fixture(scope="module")

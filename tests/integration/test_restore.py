@@ -79,70 +79,89 @@ def refunds(server: Server, order_no: str) -> list[tuple[str, int]]:
     return [(each["status"], each["amount_fen"]) for each in listed]
 
 
+class Hour:
+    """The last one before a database is lost: what the backup at its beginning knows, and what it does not."""
+
+    def __init__(self, fleet: Fleet, simulator: Simulator) -> None:
+        self.server = fleet.start(MERCHANT_API_KEY=KEY, **V3.environ)
+        fleet.settle()
+        self.tables, self.simulator, self.day = fleet.tables, simulator, today(simulator)
+
+    def begins(self) -> None:
+        """Payments, one whose refund is under way, an attempt, two orders."""
+        self.whole, self.going_back, self.twice = (bought(self.server) for _ in range(3))
+        assert refund(self.server, self.going_back, 300) == 201
+        self.begun, self.buyer = Sale.begun(self.server, self.tables), Buyer(self.server)
+        self.ordered, self.forgotten = (self.buyer.order("latte")["order_no"] for _ in range(2))
+
+    def goes_on(self) -> None:
+        """The gateway hears all of it, and so did the server."""
+        self.begun.buyer.pay(self.begun.order_no)
+        self.begun.buyer.becomes(self.begun.order_no, "paid")
+        for number in (self.ordered, self.forgotten):
+            self.buyer.pay(number)
+            self.buyer.becomes(number, "paid")
+        self.lost = bought(self.server)
+        assert refund(self.server, self.whole, 100) == 201
+        assert refund(self.server, self.twice, 200, refund_no="N1") == 201
+        self.simulator.post("clock", advance_seconds=10)
+        for number in (self.whole, self.going_back, self.twice):
+            eventually(lambda number=number: {state for state, _ in refunds(self.server, number)} == {"success"})
+        self.simulator.put("faults", SILENCE)
+        self.unheard = Sale.unnoticed(self.server, self.tables)
+
+    def is_lost(self, keeper: Keeper) -> None:
+        assert self.server.process.stop() == 0
+        keeper.run("restore")
+        for table in ("transactions", "refunds"):  # the backup is an hour old: nothing of it is asked about later
+            self.tables.change(f"UPDATE {table} SET ask_at = ask_at - 3600 WHERE ask_at IS NOT NULL")
+        self.server.start()
+
+    def is_asked_about(self) -> None:
+        """One cycle: what the backup knows is as the gateway has it."""
+        self.begun.buyer.becomes(self.begun.order_no, "paid")
+        assert self.begun.fulfilments() == 1
+        eventually(lambda: refunds(self.server, self.going_back) == [("success", 300)])
+        assert self.buyer.status(self.ordered) == self.buyer.status(self.forgotten) == "pending"
+        assert refunds(self.server, self.whole) == []
+        assert refund(self.server, self.twice, 200, refund_no="N1") == 201  # under the number it had at the gateway
+        eventually(lambda: refunds(self.server, self.twice) == [("success", 200)])
+
+    def is_not_paid_again(self) -> None:
+        """The attempt that was lost is made again under its number, and found paid."""
+        again = self.buyer.call("POST", f"/api/orders/{self.ordered}/pay")
+        assert (again.status_code, again.json()["error"]["code"]) == (409, "order_paid")
+        assert self.buyer.status(self.ordered) == "paid"
+
+    def is_in_the_bill(self) -> None:
+        """What the backup does not know is told again, or stands in the bill of the day."""
+        self.server.expect_log("discrepancy kind=(UNKNOWN_ORDER|EXTERNAL_REFUND)")
+        assert self.unheard.notify() == (204, "acknowledged")
+        assert [row[0] for row in self.unheard.money()] == ["UNKNOWN_ORDER"]
+        next_morning(self.simulator)
+        code, said = reconcile(self.server, self.day)
+        assert (code, said.startswith(f"{self.day}: 11 lines"), said.split(", ")[-1]) == (3, True, "2 differences")
+        found = self.tables.rows("SELECT kind FROM discrepancies ORDER BY kind")
+        assert [row[0] for row in found] == ["BILL_UNKNOWN", "BILL_UNKNOWN", "EXTERNAL_REFUND", "UNKNOWN_ORDER"]
+        assert refunds(self.server, self.whole) == [("success", 100)]
+        assert refund(self.server, self.whole, PRICE) == 409  # of what went back in the hour, nothing goes back twice
+
+
 def test_a_backup_that_is_put_back(tmp_path: Path, simulator: Simulator, database_url: str) -> None:
     keeper = Keeper(tmp_path / "backups", database_url)
     with Fleet(tmp_path, simulator, database_url) as fleet:
-        server = fleet.start(MERCHANT_API_KEY=KEY, **V3.environ)
-        fleet.settle()
-        tables, day = fleet.tables, today(simulator)
-
-        # What the backup knows: a payment, one whose refund is under way, an attempt, an order.
-        whole, going_back, twice = bought(server), bought(server), bought(server)
-        assert refund(server, going_back, 300) == 201
-        begun, buyer = Sale.begun(server, tables), Buyer(server)
-        ordered, forgotten = (buyer.order("latte")["order_no"] for _ in range(2))
+        hour = Hour(fleet, simulator)
+        hour.begins()
         keeper.run("back up")
         assert all(kept.stat().st_mode & 0o077 == 0 for kept in (tmp_path / "backups").glob("pay.*"))
-
-        # What happens afterwards. The gateway hears all of it, and so did the server.
-        begun.buyer.pay(begun.order_no)
-        begun.buyer.becomes(begun.order_no, "paid")
-        for number in (ordered, forgotten):
-            buyer.pay(number)
-            buyer.becomes(number, "paid")
-        lost = bought(server)
-        assert refund(server, whole, 100) == 201
-        assert refund(server, twice, 200, refund_no="N1") == 201
-        simulator.post("clock", advance_seconds=10)
-        for number in (whole, going_back, twice):
-            eventually(lambda number=number: {state for state, _ in refunds(server, number)} == {"success"})
-        simulator.put("faults", SILENCE)
-        unheard = Sale.unnoticed(server, tables)
-
-        assert server.process.stop() == 0
-        keeper.run("restore")
-        for table in ("transactions", "refunds"):  # the backup is an hour old: nothing of it is asked about later
-            tables.change(f"UPDATE {table} SET ask_at = ask_at - 3600 WHERE ask_at IS NOT NULL")
-        server.start()
-
-        # One cycle: what the backup knows is as the gateway has it.
-        begun.buyer.becomes(begun.order_no, "paid")
-        assert begun.fulfilments() == 1
-        eventually(lambda: refunds(server, going_back) == [("success", 300)])
-        assert buyer.status(ordered) == buyer.status(forgotten) == "pending"
-        assert refunds(server, whole) == []
-        assert refund(server, twice, 200, refund_no="N1") == 201  # under the number that it had at the gateway
-        eventually(lambda: refunds(server, twice) == [("success", 200)])
-
-        # Nobody pays an order twice: the attempt that was lost is made again under its number, and found paid.
-        again = buyer.call("POST", f"/api/orders/{ordered}/pay")
-        assert (again.status_code, again.json()["error"]["code"]) == (409, "order_paid")
-        assert buyer.status(ordered) == "paid"
-
-        # What it does not know is told again, or stands in the bill of the day.
-        server.expect_log("discrepancy kind=(UNKNOWN_ORDER|EXTERNAL_REFUND)")
-        assert unheard.notify() == (204, "acknowledged")
-        assert [row[0] for row in unheard.money()] == ["UNKNOWN_ORDER"]
-        next_morning(simulator)
-        code, said = reconcile(server, day)
-        assert (code, said.startswith(f"{day}: 11 lines"), said.split(", ")[-1]) == (3, True, "2 differences")
-        found = tables.rows("SELECT kind FROM discrepancies ORDER BY kind")
-        assert [row[0] for row in found] == ["BILL_UNKNOWN", "BILL_UNKNOWN", "EXTERNAL_REFUND", "UNKNOWN_ORDER"]
-        assert refunds(server, whole) == [("success", 100)]
-        assert refund(server, whole, PRICE) == 409  # of what was given back in the lost hour, nothing goes back twice
-        states = dict(tables.rows("SELECT order_no, state FROM orders"))
-        assert lost not in states
-        assert states[ordered] == "PAID"
-        assert states[begun.order_no] == states[whole] == states[going_back] == states[twice] == "PAID"
-        paid = tables.rows("SELECT disposition, COUNT(*) FROM payments GROUP BY disposition ORDER BY disposition")
-        assert paid == [("APPLIED", 5), ("UNKNOWN_ORDER", 1)]
+        hour.goes_on()
+        hour.is_lost(keeper)
+        hour.is_asked_about()
+        hour.is_not_paid_again()
+        hour.is_in_the_bill()
+        states = dict(fleet.tables.rows("SELECT order_no, state FROM orders"))
+        assert hour.lost not in states
+        known = (hour.ordered, hour.begun.order_no, hour.whole, hour.going_back, hour.twice)
+        assert {states[number] for number in known} == {"PAID"}
+        paid = "SELECT disposition, COUNT(*) FROM payments GROUP BY disposition ORDER BY disposition"
+        assert fleet.tables.rows(paid) == [("APPLIED", 5), ("UNKNOWN_ORDER", 1)]
