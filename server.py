@@ -16,7 +16,7 @@ import tornado.netutil
 from adapters.errors import ConfigError
 from adapters.transport import Transport
 from bootstrap import Program, build, configure_logging, find_merchant, prepare_tables
-from handlers.base import in_flight
+from handlers.intake import in_flight
 from jobs.runner import Runner
 from models.engine import DatabaseUnavailable
 from settings import Merchant, Settings, SettingsError, load

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 import logging
-import secrets
 from http import HTTPStatus
-from itertools import count
 from typing import Any, TypeVar
 
 import tornado.web
 from pydantic import BaseModel, ValidationError
 
+from handlers.intake import Body, headers_of_all, in_flight, request_id
 from handlers.limits import Limits, client_address
 from handlers.shapes import NoBody
 from handlers.strict_json import BadJson, loads
@@ -25,25 +24,17 @@ from services.login import Person
 
 logger = logging.getLogger("pay.http")
 
-MAX_BODY = 64 * 1024
 Shape = TypeVar("Shape", bound=BaseModel)
-REQUESTS = count(secrets.randbits(63))  # their ids: from a number by chance, so that no two processes have the same
-in_flight: set[Door] = set()  # requests accepted and not yet answered: a stop waits for them
 BY_STATUS = {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}
 
 
 @tornado.web.stream_request_body
 class Door(tornado.web.RequestHandler):
-    """Reads a body of up to 64 KB into ``self.body``. What is longer is read to its end and thrown away, so that the
-    client gets our 413 instead of a broken connection; what is longer than the server's own limit is cut."""
-
-    body: bytes
-    request_id: str
+    """Takes the body as it comes, to refuse one that is too large with an answer."""
 
     def initialize(self) -> None:
-        self._chunks: list[bytes] = []
-        self._size = 0
-        self.request_id = f"{next(REQUESTS):016x}"
+        self._body = Body()
+        self.request_id = request_id()
         in_flight.add(self)
 
     def on_finish(self) -> None:
@@ -52,7 +43,7 @@ class Door(tornado.web.RequestHandler):
     def on_connection_close(self) -> None:
         super().on_connection_close()  # ends the wait for a body that will not come
         length = self.request.headers.get("Content-Length", "")
-        if not (length.isdecimal() and self._size >= int(length)):
+        if not (length.isdecimal() and self._body.size >= int(length)):
             in_flight.discard(self)  # else it came whole: the work on it goes on, and ends in on_finish
 
     @property
@@ -61,24 +52,18 @@ class Door(tornado.web.RequestHandler):
         return services
 
     def data_received(self, chunk: bytes) -> None:
-        self._size += len(chunk)
-        if self._size <= MAX_BODY:
-            self._chunks.append(chunk)
+        self._body.add(chunk)
 
     def read_body(self) -> bytes:
-        if self._size > MAX_BODY:
-            raise Invalid("body_too_large", limit=str(MAX_BODY))
-        return b"".join(self._chunks)
+        return self._body.whole()
 
     def set_default_headers(self) -> None:
         self.clear_header("Server")
-        # On the way out a client is sent elsewhere with its answer: one that kept its connection and went on asking
-        # would be cut off in the end. What is refused in ``prepare``, at a start, or has an unknown method, Tornado
-        # answers without reading the body, and closes.
-        if self.services.leaving or self.services.starting or self.request.method not in self.SUPPORTED_METHODS:
+        for name, value in headers_of_all(self.services).items():
+            self.set_header(name, value)
+        # What has an unknown method Tornado answers without reading the body, and closes.
+        if self.request.method not in self.SUPPORTED_METHODS:
             self.set_header("Connection", "close")
-        self.set_header("Cache-Control", "no-store")
-        self.set_header("X-Content-Type-Options", "nosniff")
 
     def compute_etag(self) -> None:
         return None  # an answer about money is never "not modified"

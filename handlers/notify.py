@@ -1,44 +1,81 @@
-"""Notifications: any body in, the adapter's own acknowledgement out. Only what was committed is acknowledged."""
+"""Notifications: any body in, the adapter's own acknowledgement out. Only what was committed is acknowledged.
+
+Anybody may knock here, as often as he likes, so a request takes the shortest way through Tornado: from its connection
+to the adapter and back. A RequestHandler would cost more than all that is done for a forged message.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections import Counter
+from http import HTTPStatus
+from typing import Any
+
+from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest, ResponseStartLine
+from tornado.routing import Router
 
 from adapters.base import Reply
 from adapters.errors import BadSignature, Malformed, PaymentError, SignatureProbe
-from handlers.base import Door
+from handlers.intake import Body, headers_of_all, in_flight, request_id
+from handlers.observe import observe
+from services.bundle import Services
 from services.errors import DatabaseUnavailable, Invalid, Refused, TryLater
 from services.metrics import NOTIFICATIONS
 
 logger = logging.getLogger("pay.notify")
 
 ANSWER_WITHIN = 4.0  # seconds: WeChat waits five, and a refusal in time is better than an answer too late
+METHODS = ("POST", "GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS")  # that are told apart in the log
+COME_AGAIN = Reply(HTTPStatus.INTERNAL_SERVER_ERROR, "", b"")  # whatever happened, every provider understands this
+POST_ALONE = Reply(HTTPStatus.METHOD_NOT_ALLOWED, "", b"")
 
 
-class NotifyHandler(Door):
+class NotifyRouter(Router):
     """``/notify/{adapter}/payment`` and ``/refund``: live for every configured generation, whatever is the default."""
 
-    def initialize(self, adapter: str) -> None:  # type: ignore[override]  # the route's arguments
-        super().initialize()
+    def __init__(self, services: Services, adapter: str) -> None:
+        self._services = services
         self._adapter = adapter
 
-    async def post(self) -> None:
-        reply = await self._judge()
-        self.set_status(reply.status)
-        if reply.content_type:
-            self.set_header("Content-Type", reply.content_type)
-        else:
-            self.clear_header("Content-Type")
-        self.finish(reply.body or None)
+    def find_handler(self, request: HTTPServerRequest, **_: object) -> HTTPMessageDelegate:
+        return Notice(self._services, self._adapter, request)
+
+
+class Notice(HTTPMessageDelegate):
+    """One request: its chunks, then its end, or that it was cut before."""
+
+    def __init__(self, services: Services, adapter: str, request: HTTPServerRequest) -> None:
+        self._services = services
+        self._adapter = adapter
+        self._request = request
+        self._body = Body()
+        self._id = request_id()
+        in_flight.add(self)
+
+    def data_received(self, chunk: bytes) -> None:
+        self._body.add(chunk)
+
+    def on_connection_close(self) -> None:
+        in_flight.discard(self)
+
+    def finish(self) -> None:
+        self._task = asyncio.create_task(self._answer())  # kept, as the loop does not
+
+    async def _answer(self) -> None:
+        try:
+            self._reply(await self._judge() if self._request.method == "POST" else POST_ALONE)
+        except Exception:
+            logger.exception("unexpected request_id=%s", self._id)
+            self._reply(COME_AGAIN)
+        finally:
+            in_flight.discard(self)
 
     async def _judge(self) -> Reply:
         """Every way a notification can go: the label that is counted, and what the provider is told."""
-        acknowledge = self.services.adapters[self._adapter].acknowledge
+        acknowledge = self._services.adapters[self._adapter].acknowledge
         try:
-            async with asyncio.timeout(ANSWER_WITHIN):
-                await self._accept()
+            await self._accept()
         except Malformed as error:
             logger.warning("authentic but not understood adapter=%s reason=%s", self._adapter, error.message)
             return self._counted("malformed", acknowledge("malformed"), "not understood")
@@ -52,13 +89,14 @@ class NotifyHandler(Door):
         return self._counted("accepted", acknowledge())
 
     async def _accept(self) -> None:
-        if self.services.starting:
+        if self._services.starting:
             raise TryLater("starting")
-        await self.services.notifications.accept(self._adapter, self._single_headers(), self.read_body())
+        body = self._body.whole()
+        await self._services.notifications.accept(self._adapter, self._single_headers(), body, ANSWER_WITHIN)
 
     def _single_headers(self) -> dict[str, str]:
         """Headers that stand once. One that is doubled is left out: which of two was signed, nobody knows."""
-        all_of_them = list(self.request.headers.get_all())
+        all_of_them = list(self._request.headers.get_all())
         found = dict(all_of_them)
         if len(found) < len(all_of_them):
             times = Counter(name for name, _ in all_of_them)
@@ -68,10 +106,22 @@ class NotifyHandler(Door):
     def _counted(self, outcome: str, reply: Reply, refused: str = "") -> Reply:
         NOTIFICATIONS.labels(self._adapter, outcome).inc()
         if refused:
-            self.services.heartbeat.refused(self._adapter, refused)
+            self._services.heartbeat.refused(self._adapter, refused)
         return reply
 
-    def write_error(self, status_code: int, **_: object) -> None:
-        """Whatever happens, the provider gets an answer it understands as "come again"."""
-        self.set_status(status_code)
-        self.finish(b"")
+    def _reply(self, reply: Reply) -> None:
+        """Write it. Who went away meanwhile does not get it, and that is all."""
+        headers = HTTPHeaders(headers_of_all(self._services))
+        if reply.status == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = "POST"
+        if reply.status != HTTPStatus.NO_CONTENT:
+            headers["Content-Length"] = str(len(reply.body))
+            if reply.content_type:
+                headers["Content-Type"] = reply.content_type
+        connection: Any = self._request.connection  # every request of a server has one
+        connection.write_headers(
+            ResponseStartLine("", reply.status, HTTPStatus(reply.status).phrase), headers, reply.body
+        )
+        connection.finish()
+        method = self._request.method if self._request.method in METHODS else "OTHER"
+        observe(str(method), "notify", reply.status, self._request.request_time(), self._id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from http import HTTPStatus
 
 import tornado.web
 
@@ -12,12 +13,15 @@ logger = logging.getLogger("pay.access")
 
 
 def log_request(handler: tornado.web.RequestHandler) -> None:
-    """Tornado's ``log_function``. The route stands for the path: a path as sent may hold anything."""
+    """Tornado's ``log_function``."""
     route = type(handler).__name__.removesuffix("Handler").lower()
-    seconds = handler.request.request_time()
     method = handler.request.method if handler.request.method in handler.SUPPORTED_METHODS else "OTHER"
-    status = handler.get_status()
+    id_ = getattr(handler, "request_id", "-")
+    observe(method, route, handler.get_status(), handler.request.request_time(), id_)
+
+
+def observe(method: str, route: str, status: int, seconds: float, request_id: str) -> None:
+    """``route`` stands for the path: a path as sent may hold anything."""
     REQUESTS.labels(method, route, status).observe(seconds)
-    level = logging.ERROR if status == 500 else logging.INFO
-    request_id = getattr(handler, "request_id", "-")
+    level = logging.ERROR if status == HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO
     logger.log(level, "%s %s %d %.1fms request_id=%s", method, route, status, seconds * 1000, request_id)

@@ -8,7 +8,7 @@ from adapters.base import PaymentAdapter
 from handlers.base import Api
 from handlers.shapes import OrderBody
 from services.errors import Invalid
-from services.orders import Line
+from services.placing import Line
 
 KEY = re.compile(r"[\x21-\x7e]{1,64}")
 

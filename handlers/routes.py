@@ -53,12 +53,14 @@ def make_app(
     trusted_proxies: tuple[Network, ...] = (),
     plays: Callable[[str], bool] = lambda _: True,
 ) -> tornado.web.Application:
-    """The application: no socket is opened, no file is read. ``plays`` says which roles this process has."""
-    routes = list(ALWAYS)
+    """The application: no socket is opened, no file is read. ``plays`` says which roles this process has.
+
+    Routes are tried one by one, so what is asked for most stands first.
+    """
+    routes = _notify_routes(services) if plays("notify") else []
     if plays("api"):
         routes += (_demo_routes(demo) if demo else []) + _api_routes(pictures, merchant_api_key)
-    if plays("notify"):
-        routes += _notify_routes(services)
+    routes += ALWAYS
     if plays("ops"):
         routes += OPS + CONSOLE
     return tornado.web.Application(
@@ -80,11 +82,11 @@ def _api_routes(pictures: Path, merchant_api_key: str) -> list[Any]:
     key = {"key": merchant_api_key}
     return [
         # mini-program
-        (r"/api/login", login.LoginHandler),
-        (r"/api/products", products.ProductsHandler),
         (r"/api/orders", orders.OrdersHandler),
         (ORDER, orders.OrderHandler),
         (ORDER + "/pay", orders.PayHandler),
+        (r"/api/login", login.LoginHandler),
+        (r"/api/products", products.ProductsHandler),
         (ORDER + "/sync", orders.SyncHandler),
         (ORDER + "/close", orders.CloseHandler),
         (r"/pictures/([a-z0-9-]+\.(?:svg|png|jpg|webp))", pages.Pictures, {"path": str(pictures)}),
@@ -98,9 +100,7 @@ def _api_routes(pictures: Path, merchant_api_key: str) -> list[Any]:
 
 def _notify_routes(services: Services) -> list[Any]:
     """Live for every configured generation, whatever is the default for new payments."""
-    return [
-        (rf"/notify/{name}/(?:payment|refund)", notify.NotifyHandler, {"adapter": name}) for name in services.adapters
-    ]
+    return [(rf"/notify/{name}/(?:payment|refund)", notify.NotifyRouter(services, name)) for name in services.adapters]
 
 
 def _demo_routes(demo: Demo) -> list[Any]:

@@ -6,6 +6,7 @@ inbox job. If storing fails, nothing is acknowledged and the provider comes agai
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
@@ -15,9 +16,9 @@ from adapters.base import Adapters, RefundReport, TradeReport
 from adapters.base import Notification as Message
 from models import Notification
 from models.batcher import Batcher
-from models.database import Database
+from models.database import ALONE_FOR, Database
 from models.engine import DatabaseUnavailable
-from models.statements import insert_new
+from models.statements import Prepared, insert_new
 from services import evidence
 from services.payments import apply_reports
 from services.ports import Clock
@@ -25,6 +26,11 @@ from services.refund_reports import apply_refund_reports
 
 logger = logging.getLogger("pay.notifications")
 
+PROCESSED = Prepared[Notification](
+    lambda now, keys: Notification.update(processed_at=now).where(
+        Notification.dedupe_key.in_(keys), Notification.processed_at.is_null()
+    )
+)
 HINT = "hint"  # the kind of an unsigned notice (v2 refunds): a reason to ask, never evidence
 
 
@@ -42,16 +48,18 @@ class Notifications:
         self._database = database
         self._adapters = adapters
         self._now = now
-        self._batcher: Batcher[Received, None] = Batcher(self._store)
+        self._batcher: Batcher[Received, None] = Batcher(self._store, alone_for=ALONE_FOR)
 
-    async def accept(self, adapter: str, headers: Mapping[str, str], body: bytes) -> Message:
+    async def accept(self, adapter: str, headers: Mapping[str, str], body: bytes, within: float) -> None:
         """Verify and store one message; on return it may be acknowledged.
 
-        Raises BadSignature or Malformed (nothing was touched), DatabaseUnavailable (nothing is promised).
+        Raises BadSignature or Malformed (nothing was touched), DatabaseUnavailable (nothing is promised), TimeoutError
+        if it is not stored ``within`` so many seconds (it may be, later).
         """
         message = self._adapters[adapter].parse_notification(headers, body, int(self._now()))
-        await self._batcher.submit(Received(adapter, message, hashlib.sha256(body).hexdigest()))
-        return message
+        received = Received(adapter, message, hashlib.sha256(body).hexdigest())
+        async with asyncio.timeout(within):
+            await self._batcher.submit(received)
 
     async def drain(self) -> None:
         await self._batcher.drain()
@@ -83,9 +91,8 @@ def store(batch: Sequence[Received], now: int) -> None:
     insert_new(Notification, list(rows.values()), "dedupe_key")
 
 
-def mark_processed(keys: Sequence[str], now: int) -> None:
-    waiting = Notification.dedupe_key.in_(keys) & Notification.processed_at.is_null()
-    Notification.update(processed_at=now).where(waiting).execute()
+def mark_processed(keys: list[str], now: int) -> None:
+    PROCESSED.run(now, keys)
 
 
 def apply_messages(reports: Sequence[TradeReport | RefundReport | None], now: int) -> list[RefundReport]:

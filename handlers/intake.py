@@ -1,0 +1,55 @@
+"""What every door does with a request before it knows what is asked: number it, hold its body, remember it is there."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from functools import lru_cache
+from itertools import count
+
+from tornado.httputil import format_timestamp
+
+from services.bundle import Services
+from services.errors import Invalid
+
+MAX_BODY = 64 * 1024
+NUMBERS = count(secrets.randbits(63))  # from a number by chance, so that no two processes have the same
+in_flight: set[object] = set()  # requests accepted and not yet answered: a stop waits for them
+
+
+def request_id() -> str:
+    return f"{next(NUMBERS):016x}"
+
+
+def headers_of_all(services: Services) -> dict[str, str]:
+    """What every answer says. On the way out a client is sent elsewhere with its answer: one that kept its connection
+    and went on asking would be cut off in the end."""
+    headers = {"Date": _date(int(time.time())), "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    if services.leaving or services.starting:
+        headers["Connection"] = "close"
+    return headers
+
+
+@lru_cache(1)
+def _date(second: int) -> str:
+    return format_timestamp(second)
+
+
+class Body:
+    """Up to 64 KB. What is longer is read to its end and thrown away, so that the client gets our 413 instead of a
+    broken connection; what is longer than the server's own limit is cut."""
+
+    def __init__(self) -> None:
+        self._chunks: list[bytes] = []
+        self.size = 0
+
+    def add(self, chunk: bytes) -> None:
+        self.size += len(chunk)
+        if self.size <= MAX_BODY:
+            self._chunks.append(chunk)
+
+    def whole(self) -> bytes:
+        """Raises Invalid if it was longer."""
+        if self.size > MAX_BODY:
+            raise Invalid("body_too_large", limit=str(MAX_BODY))
+        return b"".join(self._chunks)
