@@ -1,13 +1,14 @@
 """What arrives while a commit is under way is done together in the next one. A lone item waits for nobody.
 
-Knows nothing of what is done: ``work`` takes a list of items and gives a list of results, in order.
+Knows nothing of what is done: ``work`` takes a list of items and gives a list of results, in order. A result that is an
+exception is raised for its item.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from models.engine import DatabaseUnavailable
@@ -22,14 +23,16 @@ class Batcher(Generic[Item, Result]):
 
     def __init__(
         self,
-        work: Callable[[list[Item]], Awaitable[list[Result]]],
+        work: Callable[[list[Item]], Awaitable[Sequence[Result | Exception]]],
         *,
         most: int = 100,
         queue: int = 2000,
         patience: float | None = None,
+        alone_for: float | None = None,
         nobodys_fault: tuple[type[Exception], ...] = (DatabaseUnavailable,),
     ) -> None:
-        """``most`` items at once; ``queue`` may wait, each so many seconds of ``patience``.
+        """``most`` items at once; ``queue`` may wait, each so many seconds of ``patience``. After ``alone_for`` seconds
+        a batch holds nobody else up, on a locked row, say: the next one begins beside it.
 
         ``nobodys_fault``: errors that no single item can be blamed for; trying one by one would only take longer.
         """
@@ -38,8 +41,10 @@ class Batcher(Generic[Item, Result]):
         self._most = most
         self._limit = queue
         self._patience = patience
+        self._alone_for = alone_for
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None  # takes what waits
+        self._slow: set[asyncio.Task[None]] = set()  # have been at one batch for long, and take no other
 
     async def submit(self, item: Item) -> Result:
         """Raises DatabaseUnavailable if too much waits already, or its turn did not come in time; it is then not done.
@@ -50,8 +55,7 @@ class Batcher(Generic[Item, Result]):
         future: asyncio.Future[Result] = loop.create_future()
         future.add_done_callback(_heard)
         self._waiting.append((item, future))
-        if self._task is None:
-            self._task = loop.create_task(self._run())
+        self._begin()
         if self._patience is None:
             return await future
         timer = loop.call_later(self._patience, self._give_up, item, future)
@@ -62,22 +66,42 @@ class Batcher(Generic[Item, Result]):
 
     async def drain(self) -> None:
         """Wait until all that was accepted is done."""
-        while self._task is not None:
-            await asyncio.wait([self._task])
+        while under_way := {*self._slow, *([self._task] if self._task else [])}:
+            await asyncio.wait(under_way)
+
+    def _begin(self) -> None:
+        if self._waiting and self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run())
 
     def _give_up(self, item: Item, future: asyncio.Future[Result]) -> None:
         if (item, future) in self._waiting:
             _settle(future, error=DatabaseUnavailable(f"no turn came within {self._patience:.0f} s"))
 
     async def _run(self) -> None:
-        try:
-            while self._waiting:
-                # Who went away while it waited was told nothing, or that nothing was done. What has begun goes on.
-                taken = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
-                if batch := [pair for pair in taken if not pair[1].done()]:
-                    await self._do(batch)
-        finally:
+        me = asyncio.current_task()
+        while self._waiting and self._task is me:
+            # Who went away while it waited was told nothing, or that nothing was done. What has begun goes on.
+            taken = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+            if batch := [pair for pair in taken if not pair[1].done()]:
+                await self._turn(batch)
+        if self._task is me:
             self._task = None
+
+    async def _turn(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+        if self._alone_for is None:
+            return await self._do(batch)
+        timer = asyncio.get_running_loop().call_later(self._alone_for, self._make_way)
+        try:
+            await self._do(batch)
+        finally:
+            timer.cancel()
+
+    def _make_way(self) -> None:
+        if slow := self._task:
+            self._slow.add(slow)
+            slow.add_done_callback(self._slow.discard)
+        self._task = None
+        self._begin()
 
     async def _do(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         try:
@@ -91,7 +115,10 @@ class Batcher(Generic[Item, Result]):
                 await self._do([pair])
             return
         for (_, future), result in zip(batch, results, strict=True):
-            _settle(future, result)
+            if isinstance(result, Exception):
+                _settle(future, error=result)
+            else:
+                _settle(future, result)
 
 
 def _heard(future: asyncio.Future[Result]) -> None:

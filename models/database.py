@@ -13,7 +13,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -38,6 +38,8 @@ from models.engine import (
 
 logger = logging.getLogger("pay.database")
 T = TypeVar("T")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 M = TypeVar("M", bound=peewee.Model)
 Args = tuple[object, ...]
 Unit = Callable[[], object]  # a function with its arguments
@@ -47,7 +49,8 @@ AGAIN_AFTER = (0.01, 0.05, 0.2, None)  # seconds before a unit that lost a race 
 SETTLE_AFTER = (0.0, 0.2, 0.4, 0.8)  # seconds before an unknown commit is looked up: a database restarts in about one
 SETTLE_WITHIN = 5.0  # seconds after which no further look is begun: a database that stalls lets each take so long
 FREE_WITHIN = 4.0  # seconds that a unit waits for a thread: whoever asks is told to come again, and does not hang
-TOGETHER = 50  # units of SQLite's one writer that share a commit
+TOGETHER = 50  # that share a commit: units of SQLite's one writer, items of a unit for many
+ALONE_FOR = 0.5  # seconds after which a batch no longer holds up what comes after it
 IDLE_SECONDS = 30  # a connection unused for longer is replaced before use
 
 
@@ -114,6 +117,17 @@ class Database:
             except DatabaseUnavailable as error:
                 logger.warning("a commit is still unknown: %s", error)
         raise unknown
+
+    def batched(self, fn: Callable[[list[Item]], Sequence[Result | Exception]]) -> Batcher[Item, Result]:
+        """``settle`` for a unit that does many things of a kind at once: what waits for it is handed to it together.
+
+        An exception among its results is raised for that item alone.
+        """
+
+        async def work(items: list[Item]) -> Sequence[Result | Exception]:
+            return await self.settle(fn, items)
+
+        return Batcher(work, most=TOGETHER, queue=self._limit, patience=FREE_WITHIN, alone_for=ALONE_FOR)
 
     async def _queued(self, way: Callable[..., T], *args: object) -> T:
         if self._pending >= self._limit:
