@@ -29,10 +29,11 @@ from models.database import Database
 from models.engine import DatabaseRefused, DatabaseUnavailable
 from services.access_tokens import AccessTokens
 from services.asking import Asking
+from services.attempts import Sold
 from services.bills import Bills
 from services.bundle import Services
 from services.catalogue import Catalogue
-from services.checkout import Checkout, Sold
+from services.checkout import Checkout
 from services.closing import Closing
 from services.console.approvals import Approvals
 from services.console.audit import Audit

@@ -18,16 +18,16 @@ from adapters.delivery import Parcel
 from benchmarks import million
 from models import Order, Product, StateLog
 from models.database import Database
-from services import asking, bundle, checkout, closing, heartbeat, login, orders, overdue, reconciliation, shipments
+from services import asking, attempts, bundle, closing, heartbeat, login, orders, overdue, reconciliation, shipments
+from services.attempts import Prepaid, Sold, Tap
 from services.bills import day_of
-from services.checkout import Checkout, Sold
 from services.console import audit, days, flags, glance, machinery, search
 from services.console.search import Search
 from services.explain import explain
 from services.login import Person
 from services.notifications import Received, store_and_apply, waiting_hints, waiting_messages
-from services.orders import Line
 from services.payments import apply_reports
+from services.placing import Line, Wish, place
 from services.ports import number, system_token
 from services.refund_reports import apply_refund_reports
 from services.refund_rules import to_give_back
@@ -71,10 +71,9 @@ class Shop:
         self.now = million.END
         self.rounds = 0
         wire: Any = Wire()
-        nobody: Any = None
         sold = Sold("shop", "https://shop.example")
         self.wire = wire
-        self.checkout = Checkout(self.database, {}, "", nobody, sold, lambda: self.now)
+        self.sold = sold
         self.refunds = Refunds(self.database, {wire.name: wire}, sold.notify_base, LATE, lambda: self.now, system_token)
 
     def settle(self) -> None:
@@ -93,9 +92,9 @@ class Shop:
         yield Unit("who holds a token", lambda: login._find_session(token), looks=True)
         mine = number("MP", self.now, system_token)
         yield Unit("order", lambda: self._order(buyer, mine))
-        yield Unit("pay: the attempt", lambda: self.checkout._open_attempt(buyer, mine, "127.0.0.1", self.wire))
+        yield Unit("pay: the attempt", lambda: self._open(buyer, mine))
         attempt = self._attempt_of(mine)
-        yield Unit("pay: the prepay_id", lambda: checkout._record_prepay(attempt, "wx1", self.now))
+        yield Unit("pay: the prepay_id", lambda: attempts.record_prepays([Prepaid(attempt, "wx1")], self.now))
         yield Unit("an order is read", lambda: orders.view(orders.own_order(buyer.user_id, mine)), looks=True)
         yield Unit("a buyer's orders", lambda: orders._latest(buyer.user_id), looks=True)
         yield Unit("what to ask about an order", lambda: asking._questions_of(buyer.user_id, mine), looks=True)
@@ -192,13 +191,16 @@ class Shop:
         return self.database.read_here(lambda: Person(user_id, Order.get(Order.user == user_id).user.openid))
 
     def _order(self, buyer: Person, order_no: str) -> None:
-        orders._create(buyer.user_id, [Line("latte", 1)], None, order_no, self.now, EXPIRES, 20)
+        place([Wish(buyer.user_id, (Line("latte", 1),), None, order_no)], self.now, EXPIRES, 20)
+
+    def _open(self, buyer: Person, order_no: str) -> None:
+        attempts.open_attempts([Tap(buyer, order_no, "127.0.0.1", self.wire)], self.sold, self.now)
 
     def _pending(self, turn: int) -> str:
         """An order that somebody began to pay; the attempt's number."""
         buyer, order_no = self._buyer(turn + 1), number("MP", self.now, system_token)
         self.database.run_here(self._order, buyer, order_no)
-        self.database.run_here(self.checkout._open_attempt, buyer, order_no, "127.0.0.1", self.wire)
+        self.database.run_here(self._open, buyer, order_no)
         return self._attempt_of(order_no)
 
     def _attempt_of(self, order_no: str) -> str:

@@ -79,11 +79,6 @@ class Prepared(Generic[M]):
     def first(self, *values: Any) -> M | None:
         return next(self._rows(values), None)
 
-    def one(self, *values: Any) -> M:
-        """The only row, which is there."""
-        [row] = self._rows(values)
-        return row
-
     def tuples(self, *values: Any) -> list[tuple[Any, ...]]:
         """Plain rows, for a query that selects from several models."""
         return list(self._run(values)[1].fetchall())
@@ -138,12 +133,6 @@ def row_of(model: type[M], values: Mapping[str, Any] | Iterable[tuple[str, Any]]
     return made
 
 
-def create(model: type[M], **values: Any) -> M:
-    """One new row, with its id."""
-    cursor = proxy.execute_sql(_insert(_engine(), model, tuple(values), None, 1), list(values.values()))
-    return row_of(model, {**values, "id": cursor.lastrowid})
-
-
 def insert_all(model: type[peewee.Model], columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Many plain rows."""
     _insert_rows(model, tuple(columns), rows, None)
@@ -152,6 +141,11 @@ def insert_all(model: type[peewee.Model], columns: Sequence[str], rows: Sequence
 def insert(model: type[peewee.Model], rows: Sequence[dict[str, object]]) -> None:
     """Many rows, of the same columns."""
     _insert_dicts(model, rows, None)
+
+
+def add(rows: Sequence[M]) -> None:
+    """New rows of one table, as they are in hand, of the same columns."""
+    insert(type(rows[0]), [row.__data__ for row in rows])
 
 
 def insert_new(model: type[peewee.Model], rows: Sequence[dict[str, object]], key: str) -> None:

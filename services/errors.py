@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
 from models.engine import DatabaseUnavailable
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
 
 class Refused(Exception):
@@ -46,6 +52,17 @@ class ProviderRefused(Refused):
     """WeChat said no, and will go on saying no until somebody mends something."""
 
 
+def answers(serve: Callable[[Item], Answer], items: Sequence[Item]) -> list[Answer | Refused]:
+    """What each got, be it a refusal: of many that are served together."""
+    told: list[Answer | Refused] = []
+    for item in items:
+        try:
+            told.append(serve(item))
+        except Refused as refused:
+            told.append(refused)
+    return told
+
+
 __all__ = [
     "Conflicting",
     "DatabaseUnavailable",
@@ -57,4 +74,5 @@ __all__ = [
     "TooMany",
     "TryLater",
     "Unauthorized",
+    "answers",
 ]

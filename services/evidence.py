@@ -8,10 +8,12 @@ from typing import Any
 
 from adapters.base import RefundReport, RefundStatus, TradeReport, TradeStatus
 
+FACTS = {kind: [field.name for field in fields(kind)] for kind in (TradeReport, RefundReport)}
+ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 
 def dump(report: TradeReport | RefundReport | None) -> str:
-    facts = {field.name: getattr(report, field.name) for field in fields(report)} if report else {}
-    return json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
+    return ENCODER.encode({name: getattr(report, name) for name in FACTS[type(report)]} if report else {})
 
 
 def load(kind: str, text: str) -> TradeReport | RefundReport | None:

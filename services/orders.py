@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from peewee import fn
-
-from models import Order, OrderItem, Payment, Product, User
+from models import Order, OrderItem, Payment
 from models.database import Database, locked
-from models.statements import Prepared, create, insert, row_of
-from services.errors import Conflicting, Invalid, NotFound
+from models.statements import Prepared
+from services.errors import Conflicting, NotFound, Refused
 from services.login import Person
-from services.moves import begin
+from services.placing import ITEMS, Line, Placed, Wish, place
 from services.ports import Clock, Token, number
 
 BEIJING = timezone(timedelta(hours=8))
-MOST_AMOUNT = 100_000_00  # fen: above this an order is a typing error, not a purchase
 PAGE = 50
-OPEN = ("CREATED", "PAYING")  # may still be paid
 
 BY_NUMBER = Prepared[Order](lambda order_no: Order.select().where(Order.order_no == order_no))
-BY_KEY = Prepared[Order](lambda user, key: Order.select().where(Order.user == user, Order.idempotency_key == key))
-ITEMS = Prepared[OrderItem](lambda order: OrderItem.select().where(OrderItem.order == order).order_by(OrderItem.id))
-ON_SALE = Prepared[Product](lambda wanted: Product.select().where(Product.product_id.in_(wanted), Product.active))
-BUYER = Prepared[User](lambda user: locked(User.select(User.id).where(User.id == user)))
-OPEN_OF = Prepared[Order](
-    lambda user: Order.select(fn.COUNT(Order.id)).where(Order.user == user, Order.state.in_(OPEN))
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    product_id: str
-    quantity: int
 
 
 class Orders:
@@ -48,6 +28,7 @@ class Orders:
         self._token = token
         self._expires_seconds = expires_seconds
         self._most_open = most_open
+        self._placing = database.batched(self._place)
 
     async def create(self, person: Person, lines: Sequence[Line], key: str | None) -> tuple[dict[str, Any], bool]:
         """The order, and whether it is new: the same key and lines again give the same order.
@@ -55,11 +36,12 @@ class Orders:
         Raises Invalid("product_unknown" | "amount_too_large"),
         Conflicting("idempotency_key_reused" | "orders_too_many").
         """
-        now = self._now()
-        order_no = number("MP", now, self._token)
-        return await self._database.settle(
-            _create, person.user_id, list(lines), key, order_no, int(now), self._expires_seconds, self._most_open
-        )
+        wish = Wish(person.user_id, tuple(lines), key, number("MP", self._now(), self._token))
+        placed = await self._placing.submit(wish)
+        return _view(placed.order, placed.items), placed.new
+
+    def _place(self, wishes: list[Wish]) -> list[Placed | Refused]:
+        return place(wishes, int(self._now()), self._expires_seconds, self._most_open)
 
     async def read(self, person: Person, order_no: str) -> dict[str, Any]:
         """Raises NotFound("order_not_found"), also for another user's order."""
@@ -90,74 +72,6 @@ def paid_order(order_no: str, *, lock: bool = True) -> tuple[Order, Payment]:
     return order, payment
 
 
-def _create(
-    user_id: int, lines: list[Line], key: str | None, order_no: str, now: int, expires_seconds: int, most_open: int
-) -> tuple[dict[str, Any], bool]:
-    if mine := BY_NUMBER.first(order_no):  # committed, though its commit went unanswered
-        return view(mine), True
-    digest = _digest(lines)
-    if key is not None and (before := BY_KEY.first(user_id, key)):
-        if before.request_hash != digest:
-            raise Conflicting("idempotency_key_reused")
-        return view(before), False
-    if most_open and _open_orders(user_id) >= most_open:
-        raise Conflicting("orders_too_many", limit=str(most_open))
-    priced = _priced(lines)
-    amount = sum(product.price_fen * line.quantity for line, product in priced)
-    if amount > MOST_AMOUNT:
-        raise Invalid("amount_too_large")
-    order = create(
-        Order,
-        order_no=order_no,
-        user=user_id,
-        amount_fen=amount,
-        currency="CNY",
-        state="CREATED",
-        version=1,
-        paid_fen=0,
-        refunded_fen=0,
-        idempotency_key=key,
-        request_hash=digest,
-        created_at=now,
-        expires_at=now + expires_seconds,
-        paid_at=None,
-    )
-    items = [_item(order, line, product) for line, product in priced]
-    insert(OrderItem, items)
-    begin(order, "user", now)
-    return _view(order, [row_of(OrderItem, item) for item in items]), True
-
-
-def _open_orders(user_id: int) -> int:
-    """How many, and no more are made meanwhile: the user's row is locked."""
-    BUYER.one(user_id)
-    return int(OPEN_OF.tuples(user_id)[0][0])
-
-
-def _digest(lines: list[Line]) -> str:
-    text = json.dumps([[line.product_id, line.quantity] for line in lines])
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _priced(lines: list[Line]) -> list[tuple[Line, Product]]:
-    wanted = [line.product_id for line in lines]
-    found = {row.product_id: row for row in ON_SALE.all(wanted)}
-    for index, line in enumerate(lines):
-        if line.product_id not in found:
-            raise Invalid("product_unknown", field=f"items[{index}].product_id")
-    return [(line, found[line.product_id]) for line in lines]
-
-
-def _item(order: Order, line: Line, product: Product) -> dict[str, Any]:
-    return {
-        "order": order.id,
-        "product_id": product.product_id,
-        "title": product.title,
-        "price_fen": product.price_fen,
-        "quantity": line.quantity,
-    }
-
-
 def _latest(user_id: int) -> list[dict[str, Any]]:
     mine = list(Order.select().where(Order.user == user_id).order_by(Order.id.desc()).limit(PAGE))
     items: dict[int, list[OrderItem]] = {order.id: [] for order in mine}
@@ -168,7 +82,7 @@ def _latest(user_id: int) -> list[dict[str, Any]]:
 
 def view(order: Order) -> dict[str, Any]:
     """The order as its owner sees it (contract.md)."""
-    return _view(order, ITEMS.all(order.id))
+    return _view(order, ITEMS.all([order.id]))
 
 
 def _view(order: Order, items: Sequence[OrderItem]) -> dict[str, Any]:

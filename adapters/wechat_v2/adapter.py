@@ -11,7 +11,7 @@ import contextlib
 import json
 from collections.abc import Callable, Mapping
 from datetime import date
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 from cryptography import x509
@@ -209,8 +209,7 @@ class WechatV2:
 
     def acknowledge(self, error: str | None = None) -> Reply:
         """HTTP 200 always; the XML decides (v2.md 12.3)."""
-        code, message = ("FAIL", tidy(error, 100)) if error is not None else ("SUCCESS", "OK")
-        return Reply(200, "text/xml; charset=utf-8", codec.build({"return_code": code, "return_msg": message}))
+        return _acknowledgement(error)
 
     async def refresh_keys(self) -> None:
         """v2 has one shared key, which nobody publishes."""
@@ -299,6 +298,12 @@ def _judge_bill(target: Path) -> None:
         failure = codec.read_bill_failure(file.read(codec.MAX_XML))
     if failure is not None:
         raise answers.bill_refusal(failure)
+
+
+@lru_cache(16)  # our reasons are few
+def _acknowledgement(error: str | None) -> Reply:
+    code, message = ("FAIL", tidy(error, 100)) if error is not None else ("SUCCESS", "OK")
+    return Reply(200, "text/xml; charset=utf-8", codec.build({"return_code": code, "return_msg": message}))
 
 
 def _canonical(parameters: Fields) -> str:

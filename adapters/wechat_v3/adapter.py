@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta, timezone
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -199,11 +199,8 @@ class WechatV3:
         return reports.notified(with_either(self._api_keys, read))
 
     def acknowledge(self, error: str | None = None) -> Reply:
-        """The HTTP status decides (v3.md 15.3): 204; for a reason without a status of its own, 500."""
-        if error is None:
-            return Reply(204, "application/json", b"")
-        status = REFUSED.get(error, 500)
-        return Reply(status, "application/json", _json({"code": "FAIL", "message": tidy(error, 100)}).encode())
+        """The HTTP status decides (v3.md 15.3)."""
+        return _acknowledgement(error)
 
     async def refresh_keys(self) -> None:
         """Download the platform certificates. In public-key mode a merchant may have none, which is well (v3.md 6, 7).
@@ -302,6 +299,15 @@ class WechatV3:
         except PaymentError as error:
             return Check("wechat_v3 api", False, f"{type(error).__name__}: {error}")
         return Check("wechat_v3 api", False, "an order that never was is known there")
+
+
+@lru_cache(16)  # our reasons are few
+def _acknowledgement(error: str | None) -> Reply:
+    """204; for a reason without a status of its own, 500."""
+    if error is None:
+        return Reply(204, "application/json", b"")
+    status = REFUSED.get(error, 500)
+    return Reply(status, "application/json", _json({"code": "FAIL", "message": tidy(error, 100)}).encode())
 
 
 def _json(value: object) -> str:

@@ -20,7 +20,7 @@ from bootstrap import Program, build, prepare_tables
 from jobs import keys
 from services.errors import Conflicting
 from services.login import Person
-from services.orders import Line
+from services.placing import Line
 from settings import Settings
 from settings.merchant import simulated_merchant
 from tests.databases import Tables
