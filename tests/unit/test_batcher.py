@@ -109,3 +109,46 @@ def test_what_has_not_begun_in_time_is_never_done() -> None:
 
 def test_what_has_begun_in_time_may_take_longer() -> None:
     assert asyncio.run(_while_one_is_busy(0.15, 5)) == ([1, 2], "done")
+
+
+def test_a_result_that_is_an_exception_is_its_items_alone() -> None:
+    async def work(items: list[int]) -> list[int | Exception]:
+        await asyncio.sleep(0)
+        return [ValueError("odd") if item % 2 else item for item in items]
+
+    async def main() -> list[int | BaseException]:
+        batcher = Batcher(work)
+        return await asyncio.gather(*(batcher.submit(n) for n in (2, 3, 4)), return_exceptions=True)
+
+    even, odd, also = asyncio.run(main())
+    assert (even, also) == (2, 4)
+    assert isinstance(odd, ValueError)
+
+
+def test_a_batch_that_is_held_up_makes_way() -> None:
+    """What it holds is done all the same, and waited for at the end."""
+    done: list[int] = []
+
+    async def main() -> None:
+        freed = asyncio.Event()
+
+        async def work(items: list[int]) -> list[int]:
+            if items == [1]:
+                await freed.wait()
+            done.extend(items)
+            return items
+
+        batcher = Batcher(work, most=1, alone_for=0.01)
+        held_up = asyncio.create_task(batcher.submit(1))
+        await asyncio.sleep(0)
+        assert await asyncio.gather(batcher.submit(2), batcher.submit(3)) == [2, 3]
+        assert await batcher.submit(4) == 4
+        end = asyncio.create_task(batcher.drain())
+        await asyncio.sleep(0.01)
+        assert not end.done()
+        freed.set()
+        await end
+        assert await held_up == 1
+
+    asyncio.run(main())
+    assert done == [2, 3, 4, 1]
