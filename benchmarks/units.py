@@ -89,7 +89,7 @@ class Shop:
         buyer = self._buyer(0)
         token = hashlib.sha256(system_token(32)).hexdigest()
         yield Unit("login", lambda: login._open_session(buyer.openid, None, token, self.now))
-        yield Unit("who holds a token", lambda: login._find_session(token), looks=True)
+        yield Unit("who holds a token", lambda: login.find_sessions([token]), looks=True)
         mine = number("MP", self.now, system_token)
         yield Unit("order", lambda: self._order(buyer, mine))
         yield Unit("pay: the attempt", lambda: self._open(buyer, mine))

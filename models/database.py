@@ -118,14 +118,16 @@ class Database:
                 logger.warning("a commit is still unknown: %s", error)
         raise unknown
 
-    def batched(self, fn: Callable[[list[Item]], Sequence[Result | Exception]]) -> Batcher[Item, Result]:
-        """``settle`` for a unit that does many things of a kind at once: what waits for it is handed to it together.
-
-        An exception among its results is raised for that item alone.
+    def batched(
+        self, fn: Callable[[list[Item]], Sequence[Result | Exception]], *, looks: bool = False
+    ) -> Batcher[Item, Result]:
+        """``settle`` for a unit that does many things of a kind at once, ``read`` if it ``looks`` only: what waits for
+        it is handed to it together. An exception among its results is raised for that item alone.
         """
+        way = self.read if looks else self.settle
 
         async def work(items: list[Item]) -> Sequence[Result | Exception]:
-            return await self.settle(fn, items)
+            return await way(fn, items)
 
         return Batcher(work, most=TOGETHER, queue=self._limit, patience=FREE_WITHIN, alone_for=ALONE_FOR)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,11 +23,11 @@ CODE_SECONDS = 600  # a code is remembered twice as long as WeChat keeps it
 MOST_CODES = 100_000  # the one remembered longest is forgotten first
 PREFIX = "mp1_"
 
-SESSION = Prepared[Session](
-    lambda token_hash: (
-        Session.select(Session.id, Session.created_at, Session.seen_at, User.id, User.openid)
+SESSIONS = Prepared[Session](
+    lambda hashes: (
+        Session.select(Session.token_hash, Session.id, Session.created_at, Session.seen_at, User.id, User.openid)
         .join(User)
-        .where(Session.token_hash == token_hash)
+        .where(Session.token_hash.in_(hashes))
     )
 )
 
@@ -61,6 +62,16 @@ class Person:
     openid: str
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A session; times in epoch seconds."""
+
+    id: int
+    created_at: int
+    seen_at: int
+    person: Person
+
+
 class UsedCodes:
     """Codes that WeChat was asked about, by their hash: one that comes again is refused here, and costs no call.
 
@@ -93,6 +104,7 @@ class Login:
         self._now = now
         self._token = token
         self._codes = UsedCodes(now)
+        self._finding = database.batched(find_sessions, looks=True)
 
     async def login(self, code: str) -> Ticket:
         """Raises Unauthorized("code_refused"), TryLater, ProviderRefused (our appid or secret is wrong)."""
@@ -119,15 +131,14 @@ class Login:
         now = int(self._now())
         if not token.startswith(PREFIX) or len(token) > 100 or not token.isascii():
             raise Unauthorized("token_invalid")
-        found = await self._database.read(_find_session, _hash(token))
+        found = await self._finding.submit(_hash(token))
         if found is None:
             raise Unauthorized("token_invalid")
-        session_id, created_at, seen_at, person = found
-        if now - seen_at > IDLE_SECONDS or now - created_at > ABSOLUTE_SECONDS:
+        if now - found.seen_at > IDLE_SECONDS or now - found.created_at > ABSOLUTE_SECONDS:
             raise Unauthorized("token_expired")
-        if now - seen_at > SEEN_EVERY:
-            await self._database.run(_seen, session_id, now)
-        return person
+        if now - found.seen_at > SEEN_EVERY:
+            await self._database.run(_seen, found.id, now)
+        return found.person
 
 
 def _digest(code: str) -> bytes:
@@ -148,10 +159,13 @@ def _open_session(openid: str, unionid: str | None, token_hash: str, now: int) -
         Session.delete().where(Session.id.in_(surplus)).execute()
 
 
-def _find_session(token_hash: str) -> tuple[int, int, int, Person] | None:
-    for session_id, created_at, seen_at, user_id, openid in SESSION.tuples(token_hash):
-        return session_id, created_at, seen_at, Person(user_id, openid)
-    return None
+def find_sessions(hashes: Sequence[str]) -> list[Found | None]:
+    """Whose each token is, for all who ask at the moment."""
+    found = {
+        token_hash: Found(session_id, created_at, seen_at, Person(user_id, openid))
+        for token_hash, session_id, created_at, seen_at, user_id, openid in SESSIONS.tuples(list(hashes))
+    }
+    return [found.get(token_hash) for token_hash in hashes]
 
 
 def _seen(session_id: int, now: int) -> None:
