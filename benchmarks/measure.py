@@ -26,7 +26,13 @@ from tests.processes import ROOT
 
 LOUD = re.compile(r" (ERROR|CRITICAL) |Traceback")
 SAMPLE = 200  # messages that come again and again: duplicates, forgeries
-FIRST_GUESS = {"server": 4000, "unbatched": 1500, "peer": 1000, "bare": 0}  # distinct requests a second
+FIRST_GUESS = {
+    "server": 4000,
+    "sampled": 4000,
+    "unbatched": 1500,
+    "peer": 1000,
+    "bare": 0,
+}  # distinct requests a second
 WARM = 16  # connections
 SETTLED = 0.02  # seconds: for what a server does after an answer
 

@@ -67,12 +67,17 @@ def _median(rows: list[Row]) -> Row:
 
 def write(root: Path, results: Mapping[str, Any]) -> None:
     """Into the document and the picture."""
+    put(root, SECTION, text(results))
+    (root / PICTURE).write_text(drawing(results), "utf-8")
+
+
+def put(root: Path, section: str, words: str) -> None:
+    """In the place of what stands between the document's marks."""
     path = root / DOCUMENT
-    begin, end = f"<!-- {SECTION} -->\n", f"<!-- end of {SECTION} -->"
+    begin, end = f"<!-- {section} -->\n", f"<!-- end of {section} -->"
     before, _, rest = path.read_text("utf-8").partition(begin)
     _, _, after = rest.partition(end)
-    path.write_text(before + begin + text(results) + "\n" + end + after, "utf-8")
-    (root / PICTURE).write_text(drawing(results), "utf-8")
+    path.write_text(before + begin + words + "\n" + end + after, "utf-8")
 
 
 def kept(root: Path) -> Mapping[str, Any] | None:

@@ -65,6 +65,11 @@ def systems(peer_python: str) -> Mapping[str, System]:
     return found
 
 
+def sampled() -> Mapping[str, System]:
+    """The server that looks at itself."""
+    return {"sampled": System((sys.executable, "-m", "benchmarks.sampled"), "/readyz", OURS)}
+
+
 def serve(machine: Machine, system: System, group: Group, url: str) -> Served:
     """Settings are as they are installed, jobs, logs and limits included, but for that of all logins together."""
     port = free_port()

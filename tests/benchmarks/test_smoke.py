@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import load, report
+from benchmarks import load, report, shares
 from benchmarks.about import about
 from benchmarks.cases import CASES, Group, cells
 from benchmarks.measure import Bench, Row
+from benchmarks.sampled import WORDS
 from benchmarks.servers import Machine
-from benchmarks.systems import serve, systems
+from benchmarks.systems import sampled, serve, systems
 from models import invariants
 from tests.conftest import lacking
 from tests.databases import MariaDb, Tables
@@ -80,6 +81,16 @@ def test_a_wrong_answer_is_told(machine: Machine) -> None:
     assert told.good == 0
     assert told.bad > 0
     assert told.said.strip() == "204"
+
+
+def test_the_shares_of_its_time_are_counted(machine: Machine) -> None:
+    bench = Bench(machine, sampled(), LONG, LONG, most=FEW)
+    group = Group("sampled", "sqlite", 1, "v3", cells(("distinct",), 2))
+    found = shares.counted(bench, group, machine.folder / "shares.json")
+    bench.close()
+    assert set(found) <= {*WORDS.values(), "the rest"}
+    assert sum(found.values()) > 0
+    assert shares.table([group], [found]).count("%") == len(set(WORDS.values())) + 1
 
 
 def test_the_report_names_them_all(bench: Bench, rows: list[Row]) -> None:
