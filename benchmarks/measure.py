@@ -100,8 +100,8 @@ class Bench:
             rows = [one.measure(cell, self._seconds) for cell in group.cells]
         finally:
             served.stop()
-        if loud := [line for line in served.text().splitlines() if LOUD.search(line)]:
-            print(f"{group.name}: {len(loud)} errors in its log, the first: {loud[0]}", flush=True)
+        if loud := LOUD.search(served.text()):
+            print(f"{group.name}: an error in its log: {served.text()[loud.start() :][:2000]}", flush=True)
         return rows
 
     def _url(self, group: Group, system: System) -> str:

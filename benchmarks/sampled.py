@@ -2,8 +2,8 @@
 
     SHARES=shares.json python -m benchmarks.sampled        (the settings are the server's)
 
-A thread that does not wait counts for its innermost frame that there is a word for. What was counted is written to the
-file at the end.
+What a thread has used since the look before counts for its innermost frame that there is a word for. The sums, in
+seconds, are written to the file at the end.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import os
 import signal
 import sys
 import threading
-from collections import Counter
+import time
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -42,12 +43,12 @@ WORDS = {  # a part of a file's name -> what it does; the first that fits
     "/concurrent/": "the loop, turns of threads",
     "/threading.py": "the loop, turns of threads",
 }
-WAITS = {"wait", "select", "_worker"}  # functions
 
 
 class Looks:
     def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self._used: dict[int, float] = {}  # by each thread, at the last look
 
     def begin(self) -> None:
         signal.signal(signal.SIGPROF, self._look)
@@ -55,12 +56,12 @@ class Looks:
 
     def _look(self, _: int, frame: FrameType | None) -> None:
         """The main thread is here itself: ``frame`` is where it was."""
-        threads = {**sys._current_frames(), threading.get_ident(): frame}
-        stacks = [list(_outwards(found)) for found in threads.values() if found]
-        busy = [stack for stack in stacks if stack[0].f_code.co_name not in WAITS] or [list(_outwards(frame))]
-        for stack in busy:
+        for thread, at in {**sys._current_frames(), threading.get_ident(): frame}.items():
+            used = time.clock_gettime(time.pthread_getcpuclockid(thread))
+            stack = list(_outwards(at))
             if not START & {each.f_code.co_name for each in stack}:
-                self.counts[_word(stack)] += 1
+                self.seconds[_word(stack)] += used - self._used.get(thread, used)
+            self._used[thread] = used
 
 
 def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
@@ -88,7 +89,7 @@ def main() -> int:
         return server.main(parts)
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
-        Path(os.environ["SHARES"]).write_text(json.dumps(looks.counts), "utf-8")
+        Path(os.environ["SHARES"]).write_text(json.dumps(looks.seconds), "utf-8")
 
 
 if __name__ == "__main__":

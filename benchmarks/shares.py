@@ -29,24 +29,24 @@ FOLDER = Path(os.environ.get("FOLDER") or ROOT / "var" / "bench").resolve()
 CELLS = (Cell("distinct", 64), Cell("order + pay", 32))
 GROUPS = [Group("sampled", database, 1, "v3", (cell,)) for cell in CELLS for database in report.DATABASES]
 
-Counts = Mapping[str, int]
+Seconds = Mapping[str, float]  # by what they went for
 
 
-def counted(bench: Bench, group: Group, file: Path) -> Counts:
-    """What was looked at while this group's cell was measured."""
+def spent(bench: Bench, group: Group, file: Path) -> Seconds:
+    """By the server, while this group's cell was measured."""
     os.environ["SHARES"] = str(file)
     [row] = bench.group(1, group)
     if row.wrong:
         raise RuntimeError(row.wrong)
-    found: Counts = json.loads(file.read_text("utf-8"))
+    found: Seconds = json.loads(file.read_text("utf-8"))
     return found
 
 
-def table(groups: Sequence[Group], counts: Sequence[Counts]) -> str:
+def table(groups: Sequence[Group], found: Sequence[Seconds]) -> str:
     names = [f"{group.cells[0].case}, {report.DATABASES[group.database]}" for group in groups]
     lines = [f"| of its CPU time | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
     for word in dict.fromkeys([*WORDS.values(), "the rest"]):
-        shares = [f"{100 * found.get(word, 0) / max(sum(found.values()), 1):.0f} %" for found in counts]
+        shares = [f"{100 * each.get(word, 0) / sum(each.values()):.0f} %" for each in found]
         lines.append(f"| {word} | {' | '.join(shares)} |")
     return "\n".join(lines)
 
@@ -56,14 +56,14 @@ def main() -> int:
     machine = Machine(FOLDER, mariadb=True)
     bench = Bench(machine, sampled(), SECONDS, warm_up=0.4)
     try:
-        counts = [counted(bench, group, FOLDER / "shares.json") for group in GROUPS]
+        found = [spent(bench, group, FOLDER / "shares.json") for group in GROUPS]
     finally:
         bench.close()
         machine.close()
     told = about(FOLDER)
-    looks = ", ".join(str(sum(found.values())) for found in counts)
-    head = f"Run on {told['date']} at commit {told['commit']}, on {told['processor']}; {looks} looks."
-    report.put(ROOT, SECTION, f"{head}\n\n{table(GROUPS, counts)}")
+    seconds = ", ".join(f"{sum(each.values()):.1f}" for each in found)
+    head = f"Run on {told['date']} at commit {told['commit']}, on {told['processor']}; of {seconds} seconds of CPU."
+    report.put(ROOT, SECTION, f"{head}\n\n{table(GROUPS, found)}")
     return 0
 
 

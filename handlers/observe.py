@@ -5,23 +5,24 @@ from __future__ import annotations
 import logging
 from http import HTTPStatus
 
-import tornado.web
+from tornado.httputil import HTTPServerRequest
+from tornado.web import RequestHandler
 
 from services.metrics import REQUESTS
 
 logger = logging.getLogger("pay.access")
 
 
-def log_request(handler: tornado.web.RequestHandler) -> None:
+def log_request(handler: RequestHandler) -> None:
     """Tornado's ``log_function``."""
     route = type(handler).__name__.removesuffix("Handler").lower()
-    method = handler.request.method if handler.request.method in handler.SUPPORTED_METHODS else "OTHER"
-    id_ = getattr(handler, "request_id", "-")
-    observe(method, route, handler.get_status(), handler.request.request_time(), id_)
+    observe(handler.request, route, handler.get_status(), getattr(handler, "request_id", "-"))
 
 
-def observe(method: str, route: str, status: int, seconds: float, request_id: str) -> None:
-    """``route`` stands for the path: a path as sent may hold anything."""
+def observe(request: HTTPServerRequest, route: str, status: int, request_id: str) -> None:
+    """``route`` stands for the path: a path as sent may hold anything, and so may a method."""
+    method = request.method if request.method in RequestHandler.SUPPORTED_METHODS else "OTHER"
+    seconds = request.request_time()
     REQUESTS.labels(method, route, status).observe(seconds)
     level = logging.ERROR if status == HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO
     logger.log(level, "%s %s %d %.1fms request_id=%s", method, route, status, seconds * 1000, request_id)

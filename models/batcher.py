@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from models.engine import DatabaseUnavailable
+from models.engine import Contended, DatabaseUnavailable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 
 class Batcher(Generic[Item, Result]):
     """``submit`` answers after the commit that holds its item. One bad item hurts nobody else: a batch that fails is
-    done again one by one, and only the item that fails by itself gets the exception."""
+    done again one by one, and only the item that fails by itself gets the exception. Unless the database is away."""
 
     def __init__(
         self,
@@ -29,15 +29,11 @@ class Batcher(Generic[Item, Result]):
         queue: int = 2000,
         patience: float | None = None,
         alone_for: float | None = None,
-        nobodys_fault: tuple[type[Exception], ...] = (DatabaseUnavailable,),
     ) -> None:
         """``most`` items at once; ``queue`` may wait, each so many seconds of ``patience``. After ``alone_for`` seconds
         a batch holds nobody else up, on a locked row, say: the next one begins beside it.
-
-        ``nobodys_fault``: errors that no single item can be blamed for; trying one by one would only take longer.
         """
         self._work = work
-        self._nobodys_fault = nobodys_fault
         self._most = most
         self._limit = queue
         self._patience = patience
@@ -79,13 +75,15 @@ class Batcher(Generic[Item, Result]):
 
     async def _run(self) -> None:
         me = asyncio.current_task()
-        while self._waiting and self._task is me:
-            # Who went away while it waited was told nothing, or that nothing was done. What has begun goes on.
-            taken = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
-            if batch := [pair for pair in taken if not pair[1].done()]:
-                await self._turn(batch)
-        if self._task is me:
-            self._task = None
+        try:
+            while self._waiting and self._task is me:
+                # Who went away while it waited was told nothing, or that nothing was done. What has begun goes on.
+                taken = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+                if batch := [pair for pair in taken if not pair[1].done()]:
+                    await self._turn(batch)
+        finally:
+            if self._task is me:
+                self._task = None
 
     async def _turn(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         if self._alone_for is None:
@@ -106,13 +104,15 @@ class Batcher(Generic[Item, Result]):
     async def _do(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         try:
             results = await self._work([item for item, _ in batch])
+            if len(results) != len(batch):
+                raise ValueError(f"{len(results)} results of {len(batch)} items")
         except Exception as error:
-            if len(batch) == 1 or isinstance(error, self._nobodys_fault):
-                for _, future in batch:
-                    _settle(future, error=error)
+            away = isinstance(error, DatabaseUnavailable) and not isinstance(error, Contended)
+            if len(batch) > 1 and not away:
+                await asyncio.gather(*(self._do([pair]) for pair in batch))  # none waits for the one that is to blame
                 return
-            for pair in batch:
-                await self._do([pair])
+            for _, future in batch:
+                _settle(future, error=error)
             return
         for (_, future), result in zip(batch, results, strict=True):
             if isinstance(result, Exception):

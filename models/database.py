@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import peewee
 from playhouse.migrations import Runner
@@ -25,6 +25,7 @@ from playhouse.migrations import Runner
 from models.base import proxy
 from models.batcher import Batcher
 from models.engine import (
+    Contended,
     DatabaseRefused,
     DatabaseUnavailable,
     broken,
@@ -33,6 +34,7 @@ from models.engine import (
     open_engine,
     unavailable,
     undone,
+    waited_in_vain,
     words,
 )
 
@@ -81,6 +83,7 @@ class Database:
         self._broken = 0  # connections that broke so far, in any thread
         self._writer = None if _knows_row_locks() else ThreadPoolExecutor(1, thread_name_prefix="db-writer")
         self._writing = Batcher(self._write, most=TOGETHER, queue=queue, patience=FREE_WITHIN)
+        self._batchers: list[Batcher[Any, Any]] = []  # what they hold ends in the writer
 
     async def run(self, fn: Callable[..., T], *args: object) -> T:
         """What ``fn(*args)`` returned, after its commit. Raises what it raised, DatabaseUnavailable, CommitUnknown."""
@@ -122,14 +125,17 @@ class Database:
         self, fn: Callable[[list[Item]], Sequence[Result | Exception]], *, looks: bool = False
     ) -> Batcher[Item, Result]:
         """``settle`` for a unit that does many things of a kind at once, ``read`` if it ``looks`` only: what waits for
-        it is handed to it together. An exception among its results is raised for that item alone.
+        it is handed to it together. An exception among its results is raised for that item alone. An item waits
+        ``FREE_WITHIN`` for its turn, and its unit as long again for a thread.
         """
         way = self.read if looks else self.settle
 
         async def work(items: list[Item]) -> Sequence[Result | Exception]:
             return await way(fn, items)
 
-        return Batcher(work, most=TOGETHER, queue=self._limit, patience=FREE_WITHIN, alone_for=ALONE_FOR)
+        batcher = Batcher(work, most=TOGETHER, queue=self._limit, patience=FREE_WITHIN, alone_for=ALONE_FOR)
+        self._batchers.append(batcher)
+        return batcher
 
     async def _queued(self, way: Callable[..., T], *args: object) -> T:
         if self._pending >= self._limit:
@@ -177,6 +183,8 @@ class Database:
                 problem: Exception = race
             except peewee.OperationalError as error:
                 problem = error
+                if waited_in_vain(error):
+                    break
                 if not lost_race(error):
                     self._discard()
                     raise unavailable(error) from error
@@ -187,7 +195,7 @@ class Database:
                 time.sleep(delay)
         if isinstance(problem, peewee.IntegrityError):
             raise problem
-        raise DatabaseUnavailable("the same rows are being changed by too many at once") from problem
+        raise Contended("the same rows are being changed by too many at once") from problem
 
     def _change(self, fn: Callable[..., T], args: Args) -> T:
         # By hand: Peewee's own atomic() hides an error at COMMIT behind that of its rollback.
@@ -275,7 +283,8 @@ class Database:
 
     async def drain(self) -> None:
         """Wait until all that was accepted is written."""
-        await self._writing.drain()
+        for batcher in (*self._batchers, self._writing):
+            await batcher.drain()
 
     def close(self) -> None:
         """Finish what threads have begun, then close each one's connection. Not to be used afterwards."""

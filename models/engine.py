@@ -17,7 +17,8 @@ from urllib.parse import unquote, urlsplit
 import peewee
 import pymysql
 
-LOST_RACE = {1213, 1020, 1205}  # MySQL: deadlock (Galera: a conflict with another node), record changed, lock wait
+LOCK_WAIT = 1205  # MySQL: somebody else kept a row for longer than a session waits
+LOST_RACE = {1213, 1020, LOCK_WAIT}  # deadlock (Galera: a conflict with another node), record changed
 MYSQL_FULL = re.compile(r"\((1021|1114), |\(1005, .*errno: (28|135) ")  # the disk, a table, a table that is being made
 REMEDIES = {  # MySQL's refusals that no waiting mends
     1045: "correct the user or the password",
@@ -46,6 +47,10 @@ ANY_SERVER.verify_mode = ssl.CERT_NONE
 
 class DatabaseUnavailable(Exception):
     """The tables cannot be reached, or too much is waiting for them. Nothing was done; the caller may come again."""
+
+
+class Contended(DatabaseUnavailable):
+    """The tables are there, but some of these rows are being changed by others, again and again or for too long."""
 
 
 class DatabaseRefused(DatabaseUnavailable):
@@ -208,6 +213,11 @@ def lost_race(error: Exception) -> bool:
     if not isinstance(error, peewee.OperationalError) or not error.args:
         return False
     return error.args[0] in LOST_RACE or _sqlite_code(error) == sqlite3.SQLITE_BUSY
+
+
+def waited_in_vain(error: Exception) -> bool:
+    """For a row that somebody keeps: to wait once more would take as long again."""
+    return isinstance(error, peewee.OperationalError) and error.args[:1] == (LOCK_WAIT,)
 
 
 def undone(error: Exception) -> bool:

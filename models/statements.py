@@ -145,7 +145,8 @@ def insert(model: type[peewee.Model], rows: Sequence[dict[str, object]]) -> None
 
 def add(rows: Sequence[M]) -> None:
     """New rows of one table, as they are in hand, of the same columns."""
-    insert(type(rows[0]), [row.__data__ for row in rows])
+    if rows:
+        insert(type(rows[0]), [row.__data__ for row in rows])
 
 
 def insert_new(model: type[peewee.Model], rows: Sequence[dict[str, object]], key: str) -> None:

@@ -14,7 +14,7 @@ from models import Order, OrderItem, Payment, Transaction
 from models.database import locked
 from models.statements import Prepared, add, columns, row_of
 from services.asking import FIRST_QUESTION, Question
-from services.errors import Conflicting, NotFound, ProviderRefused, Refused, answers
+from services.errors import Conflicting, NotFound, ProviderRefused, Refused, each_answered
 from services.login import Person
 from services.moves import Step, beginning, move, step, write
 from services.payments import OPEN_STATES
@@ -25,21 +25,28 @@ PREPAY_LIVES = 2 * 3600  # seconds (v2.md 4, v3.md 9)
 PREPAY_MARGIN = 60  # a client needs a moment between receiving and using it
 LEAST_TO_PAY = 300  # seconds between an attempt and its time_expire: v2's older rule; v3 moves less than 60
 
+ORDER_IDS = Prepared[Order](lambda numbers: Order.select(Order.id).where(Order.order_no.in_(numbers)))
 ORDERS = Prepared[Order](
-    lambda numbers: locked(
+    lambda ids: locked(
         Order.select(*columns(Order, "id order_no user amount_fen currency state version expires_at"))
-        .where(Order.order_no.in_(numbers))
+        .where(Order.id.in_(ids))
         .order_by(Order.id)
     )
 )
 ATTEMPTS = Prepared[Transaction](lambda orders: Transaction.select().where(Transaction.order.in_(orders)))
 PAID_FOR = Prepared[Payment](lambda orders: Payment.select(Payment.order).where(Payment.order.in_(orders)))
+NAMED_IDS = Prepared[Transaction](
+    lambda numbers: Transaction.select(Transaction.id).where(Transaction.out_trade_no.in_(numbers))
+)
 NAMED = Prepared[Transaction](
-    lambda numbers: locked(
+    lambda ids: locked(
         Transaction.select(*columns(Transaction, "id out_trade_no state version handed_at"))
-        .where(Transaction.out_trade_no.in_(numbers))
+        .where(Transaction.id.in_(ids))
         .order_by(Transaction.id)
     )
+)
+RENEWED = Prepared[Transaction](
+    lambda prepay_id, at, id_: Transaction.update(prepay_id=prepay_id, prepaid_at=at).where(Transaction.id == id_)
 )
 
 
@@ -81,7 +88,7 @@ class Prepaid:
 def open_attempts(taps: Sequence[Tap], sold: Sold, now: int) -> list[OpenAttempt | Refused]:
     """Each tap's attempt, made now if there is none; or NotFound, Conflicting, ProviderRefused."""
     desk = Desk.open(taps, sold, now)
-    told = answers(desk.serve, taps)
+    told = each_answered(desk.serve, taps)
     desk.write()
     return told
 
@@ -101,9 +108,9 @@ class Desk:
 
     @classmethod
     def open(cls, taps: Sequence[Tap], sold: Sold, now: int) -> Desk:
-        """Orders are locked in order of id, so that two of these cannot deadlock."""
-        orders = ORDERS.all(sorted({tap.order_no for tap in taps}))
-        ids = [order.id for order in orders]
+        """Orders are locked by id, in its order, as the funnel does: so that two of these cannot deadlock."""
+        ids = sorted(row.id for row in ORDER_IDS.all([tap.order_no for tap in taps]))
+        orders = {row.order_no: row for row in ORDERS.all(ids)}
         attempts: dict[int, list[Transaction]] = {id_: [] for id_ in ids}
         items: dict[int, list[OrderItem]] = {id_: [] for id_ in ids}
         for row in ATTEMPTS.all(ids) if ids else ():
@@ -113,7 +120,7 @@ class Desk:
         to_be_tried = [id_ for id_ in ids if not _opened(attempts[id_])]
         for item in ITEMS.all(to_be_tried) if to_be_tried else ():
             items[item.order_id].append(item)
-        return cls(sold, now, {order.order_no: order for order in orders}, attempts, items, paid_for)
+        return cls(sold, now, orders, attempts, items, paid_for)
 
     def serve(self, tap: Tap) -> OpenAttempt:
         """Raises Refused."""
@@ -141,9 +148,9 @@ class Desk:
             raise Conflicting("payment_disputed")
 
     def _made(self, tap: Tap, order: Order) -> Transaction:
-        items, before = self.items[order.id], self.attempts[order.id]
+        items, attempts = self.items[order.id], self.attempts[order.id]
         attempt = Attempt(
-            out_trade_no=_number(order, len(before)),
+            out_trade_no=_number(order, len(attempts)),
             amount_fen=_amount(order, items),
             currency=order.currency,
             description=_description(self.sold.shop_name, items),
@@ -154,7 +161,7 @@ class Desk:
             expires_at=max(order.expires_at, self.now + LEAST_TO_PAY),
         )
         row = _prepared(order, tap.composer, attempt)
-        before.append(row)
+        attempts.append(row)
         self.new.append(row)
         self.steps += [beginning(row), *([step(order, "PAYING")] if order.state == "CREATED" else [])]
         return row
@@ -162,9 +169,9 @@ class Desk:
 
 def record_prepays(prepaid: Sequence[Prepaid], now: int) -> list[str | Refused]:
     """Store what will be handed out; Conflicting if an attempt is no longer to be paid: then it is dropped."""
-    rows = {row.out_trade_no: row for row in NAMED.all(sorted({each.out_trade_no for each in prepaid}))}
+    rows = _named([each.out_trade_no for each in prepaid])
     steps: list[Step] = []
-    renewed: list[Prepaid] = []
+    renewed: list[tuple[str, int]] = []  # prepay_id, id of the attempt
 
     def record(each: Prepaid) -> str:
         row = rows[each.out_trade_no]
@@ -172,24 +179,29 @@ def record_prepays(prepaid: Sequence[Prepaid], now: int) -> list[str | Refused]:
             handed = row.handed_at or now
             steps.append(step(row, "PREPAID", prepay_id=each.prepay_id, prepaid_at=now, handed_at=handed))
         elif row.state == "PREPAID":  # another request was faster, or a new prepay_id after two hours
-            renewed.append(each)
+            renewed.append((each.prepay_id, row.id))
         else:
             raise Conflicting("order_paid" if row.state == "PAID" else "order_closing")
         return each.prepay_id
 
-    told = answers(record, prepaid)
+    told = each_answered(record, prepaid)
     write(steps, "prepay", now)
-    for each in renewed:
-        newer = Transaction.update(prepay_id=each.prepay_id, prepaid_at=now)
-        newer.where(Transaction.out_trade_no == each.out_trade_no).execute()
+    for prepay_id, id_ in renewed:
+        RENEWED.run(prepay_id, now, id_)
     return told
 
 
 def record_unknown(out_trade_no: str, now: int) -> None:
     """Nobody knows whether WeChat has heard of it."""
-    [row] = NAMED.all([out_trade_no])
+    row = _named([out_trade_no])[out_trade_no]
     if row.state == "PREPARED":
         move(row, "UNKNOWN", "prepay", now, ask_at=now + 60)
+
+
+def _named(numbers: list[str]) -> dict[str, Transaction]:
+    """Attempts, locked by id, in its order."""
+    ids = sorted(row.id for row in NAMED_IDS.all(numbers))
+    return {row.out_trade_no: row for row in NAMED.all(ids)}
 
 
 def _opened(attempts: Sequence[Transaction]) -> Transaction | None:

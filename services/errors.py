@@ -52,14 +52,14 @@ class ProviderRefused(Refused):
     """WeChat said no, and will go on saying no until somebody mends something."""
 
 
-def answers(serve: Callable[[Item], Answer], items: Sequence[Item]) -> list[Answer | Refused]:
+def each_answered(serve: Callable[[Item], Answer], items: Sequence[Item]) -> list[Answer | Refused]:
     """What each got, be it a refusal: of many that are served together."""
     told: list[Answer | Refused] = []
     for item in items:
         try:
             told.append(serve(item))
         except Refused as refused:
-            told.append(refused)
+            told.append(refused.with_traceback(None))  # which would keep all that was served alive
     return told
 
 
@@ -74,5 +74,5 @@ __all__ = [
     "TooMany",
     "TryLater",
     "Unauthorized",
-    "answers",
+    "each_answered",
 ]

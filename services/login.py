@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -159,11 +158,11 @@ def _open_session(openid: str, unionid: str | None, token_hash: str, now: int) -
         Session.delete().where(Session.id.in_(surplus)).execute()
 
 
-def find_sessions(hashes: Sequence[str]) -> list[Found | None]:
+def find_sessions(hashes: list[str]) -> list[Found | None]:
     """Whose each token is, for all who ask at the moment."""
     found = {
         token_hash: Found(session_id, created_at, seen_at, Person(user_id, openid))
-        for token_hash, session_id, created_at, seen_at, user_id, openid in SESSIONS.tuples(list(hashes))
+        for token_hash, session_id, created_at, seen_at, user_id, openid in SESSIONS.tuples(hashes)
     }
     return [found.get(token_hash) for token_hash in hashes]
 

@@ -16,7 +16,7 @@ from peewee import fn
 from models import Order, OrderItem, Product, User
 from models.database import locked
 from models.statements import Prepared, add, columns, row_of
-from services.errors import Conflicting, Invalid, Refused, answers
+from services.errors import Conflicting, Invalid, Refused, each_answered
 from services.moves import beginning, write
 
 MOST_AMOUNT = 100_000_00  # fen: above this an order is a typing error, not a purchase
@@ -75,7 +75,7 @@ def place(wishes: Sequence[Wish], now: int, expires_seconds: int, most_open: int
     """Each wish's order, or why there is none: Invalid("product_unknown" | "amount_too_large"),
     Conflicting("idempotency_key_reused" | "orders_too_many"). ``most_open``: of one buyer, at once; 0: any number."""
     till = Till.open(wishes, now, now + expires_seconds, most_open)
-    told = answers(till.serve, wishes)
+    told = each_answered(till.serve, wishes)
     till.write()
     return told
 
@@ -97,17 +97,21 @@ class Till:
     @classmethod
     def open(cls, wishes: Sequence[Wish], now: int, expires_at: int, most_open: int) -> Till:
         """If orders are limited the buyers' rows are locked, in order of id: no more are made while we count."""
-        users, keys = sorted({wish.user_id for wish in wishes}), sorted({wish.key for wish in wishes if wish.key})
-        named = {row.order_no: row for row in NAMED.all([wish.order_no for wish in wishes])}
-        keyed = {(row.user_id, row.idempotency_key): row for row in KEYED.all(users, keys)} if keys else {}
-        known = {row.id: row.order_no for row in (*named.values(), *keyed.values())}
-        items: dict[str, list[OrderItem]] = {number: [] for number in known.values()}
-        for item in ITEMS.all(list(known)) if known else ():
-            items[known[item.order_id]].append(item)
+        users, asked = (
+            sorted({wish.user_id for wish in wishes}),
+            {(wish.user_id, wish.key) for wish in wishes if wish.key},
+        )
         waiting: Counter[int] = Counter()
         if most_open:
             BUYERS.all(users)
             waiting.update(dict(WAITING.tuples(users)))
+        named = {row.order_no: row for row in NAMED.all([wish.order_no for wish in wishes])}
+        keys = KEYED.all(users, sorted({key for _, key in asked})) if asked else ()
+        keyed = {(row.user_id, row.idempotency_key): row for row in keys if (row.user_id, row.idempotency_key) in asked}
+        known = {row.id: row.order_no for row in (*named.values(), *keyed.values())}
+        items: dict[str, list[OrderItem]] = {number: [] for number in known.values()}
+        for item in ITEMS.all(list(known)) if known else ():
+            items[known[item.order_id]].append(item)
         wanted = sorted({line.product_id for wish in wishes for line in wish.lines})
         products = {row.product_id: row for row in ON_SALE.all(wanted)}
         return cls(now, expires_at, most_open, products, named, keyed, items, waiting)

@@ -86,7 +86,7 @@ def test_a_wrong_answer_is_told(machine: Machine) -> None:
 def test_the_shares_of_its_time_are_counted(machine: Machine) -> None:
     bench = Bench(machine, sampled(), LONG, LONG, most=FEW)
     group = Group("sampled", "sqlite", 1, "v3", cells(("distinct",), 2))
-    found = shares.counted(bench, group, machine.folder / "shares.json")
+    found = shares.spent(bench, group, machine.folder / "shares.json")
     bench.close()
     assert set(found) <= {*WORDS.values(), "the rest"}
     assert sum(found.values()) > 0

@@ -2,63 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from adapters.base import Attempt, PrepayRequest
-from models import Order, OrderItem, Product, StateLog, Transaction, User, invariants
-from models.database import Database, rows
-from services.attempts import OpenAttempt, Prepaid, Sold, Tap, open_attempts, record_prepays
+from models import Order, OrderItem, Transaction, invariants
+from models.database import rows
+from services.attempts import OpenAttempt, Prepaid, record_prepays
 from services.errors import Conflicting, Invalid, NotFound, Refused
-from services.login import Person
 from services.moves import move
-from services.placing import Line, Placed, Wish, place
+from services.placing import Line, Placed, place
 from services.ports import number, system_token
+from tests.integration.shop import LATTE, NOW, Shop, tap, wish
 
-NOW = 1_800_000_000
-LATTE, TEA = Line("latte", 2), Line("tea", 1)
-SOLD = Sold("Shop", "https://shop.example")
-
-
-class Wire:
-    """What opening an attempt asks of an adapter."""
-
-    name, appid, mchid = "wechat_v3", "wxapp", "1900000001"
-
-    def compose(self, attempt: Attempt) -> PrepayRequest:
-        return PrepayRequest(f"{attempt.out_trade_no} {attempt.amount_fen} {attempt.description}", "RSA")
-
-
-WIRE: Any = Wire()
-
-
-class Shop:
-    def __init__(self, url: str) -> None:
-        self.database = Database(url, threads=2)
-        self.database.migrate()
-        self.database.run_here(_stock)
-        self.ann, self.bob = self.buyer("together-ann"), self.buyer("together-bob")
-
-    def buyer(self, openid: str) -> Person:
-        return Person(self.database.run_here(lambda: User.create(openid=openid, created_at=NOW).id), openid)
-
-    def place(self, *wishes: Wish, most_open: int = 0) -> list[Placed | Refused]:
-        return self.database.run_here(place, wishes, NOW, 1800, most_open)
-
-    def placed(self, *wishes: Wish) -> list[Placed]:
-        return [each for each in self.place(*wishes) if isinstance(each, Placed)]
-
-    def open(self, *taps: Tap, now: int = NOW) -> list[OpenAttempt | Refused]:
-        return self.database.run_here(open_attempts, taps, SOLD, now)
-
-    def opened(self, *taps: Tap) -> list[OpenAttempt]:
-        return [each for each in self.open(*taps) if isinstance(each, OpenAttempt)]
-
-    def log_of(self, entity_id: str) -> list[str]:
-        rows = StateLog.select().where(StateLog.entity_id == entity_id).order_by(StateLog.seq)
-        return self.database.read_here(lambda: [row.to_state for row in rows])
+TEA = Line("tea", 1)
 
 
 @pytest.fixture(scope="module")
@@ -70,22 +28,8 @@ def shop(each_database: str) -> Iterator[Shop]:
     assert not any(broken.values()), broken
 
 
-def _stock() -> None:
-    texts = dict.fromkeys(("title_en", "description", "description_en", "picture"), "")
-    for position, (name, price) in enumerate((("latte", 1800), ("tea", 1200), ("palace", 90_000_00))):
-        Product.create(product_id=name, title=name, price_fen=price, position=position, active=1, **texts)
-
-
 def _close(out_trade_no: str) -> None:
     move(Transaction.get(Transaction.out_trade_no == out_trade_no), "CLOSING", "user", NOW)
-
-
-def wish(person: Person, *lines: Line, key: str | None = None) -> Wish:
-    return Wish(person.user_id, lines or (LATTE,), key, number("MP", NOW, system_token))
-
-
-def tap(person: Person, order: Order) -> Tap:
-    return Tap(person, order.order_no, "127.0.0.1", WIRE)
 
 
 def code(told: object) -> str:
@@ -191,6 +135,22 @@ def test_who_may_not_pay_keeps_nobody_from_paying(shop: Shop) -> None:
     assert isinstance(none, NotFound)
     assert code(too_late) == "order_expired"
     assert isinstance(fine, OpenAttempt)
+
+
+def test_what_was_accepted_is_written_at_the_end(shop: Shop) -> None:
+    """Also what has not got as far as the writer."""
+    placing = shop.database.batched(lambda wishes: place(wishes, NOW, 1800, 0))
+    wishes = [wish(shop.ann) for _ in range(3)]
+
+    async def main() -> None:
+        tasks = [asyncio.create_task(placing.submit(each)) for each in wishes]
+        await asyncio.sleep(0)
+        await shop.database.drain()
+        assert all(task.done() for task in tasks)
+
+    asyncio.run(main())
+    numbers = [each.order_no for each in wishes]
+    assert shop.database.read_here(Order.select().where(Order.order_no.in_(numbers)).count) == 3
 
 
 # --- what WeChat answered ---

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from models.batcher import Batcher
-from models.engine import DatabaseUnavailable
+from models.engine import Contended, DatabaseUnavailable
 
 
 def test_what_waits_is_done_together() -> None:
@@ -152,3 +152,36 @@ def test_a_batch_that_is_held_up_makes_way() -> None:
 
     asyncio.run(main())
     assert done == [2, 3, 4, 1]
+
+
+@pytest.mark.parametrize(("error", "good"), [(Contended, 2), (DatabaseUnavailable, 0)])
+def test_who_meets_a_row_that_is_kept_fails_alone(error: type[Exception], good: int) -> None:
+    """A database that is away is away for everybody: nobody tries again."""
+
+    async def work(items: list[int]) -> list[int]:
+        await asyncio.sleep(0)
+        if 13 in items:
+            raise error
+        return items
+
+    async def main() -> list[int | BaseException]:
+        batcher = Batcher(work)
+        return await asyncio.gather(*(batcher.submit(n) for n in (12, 13, 14)), return_exceptions=True)
+
+    told = asyncio.run(main())
+    assert [isinstance(each, int) for each in told].count(True) == good
+    assert isinstance(told[1], error)
+
+
+def test_work_that_answers_too_few_is_not_the_end() -> None:
+    async def work(items: list[int]) -> list[int]:
+        await asyncio.sleep(0)
+        return items if items != [1] else []
+
+    async def main() -> None:
+        batcher = Batcher(work)
+        with pytest.raises(ValueError, match="0 results of 1 items"):
+            await batcher.submit(1)
+        assert await batcher.submit(2) == 2
+
+    asyncio.run(main())
