@@ -24,7 +24,6 @@ from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-sys.dont_write_bytecode = True
 
 import cryptography.x509  # noqa: E402, F401  (loaded for the children)
 import hypothesis  # noqa: E402, F401
@@ -67,6 +66,7 @@ settings.load_profile("mutants")
 
 def main() -> int:
     """Exit status 0 if the tests are green without a fault and red with each."""
+    sys.dont_write_bytecode = True
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("only", nargs="?", default="", help="plant only faults whose file or text has this in it")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)

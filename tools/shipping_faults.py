@@ -21,7 +21,8 @@ _BODY = 'body = json.dumps(asked, ensure_ascii=False, separators=(",", ":")).enc
 _KIND = "kind = table.get(errcode, OutcomeUnknown) if type(errcode) is int else OutcomeUnknown"
 _ABOUT = 'if not isinstance(order, dict) or order.get("transaction_id") != provider_transaction_id:'
 _WHOLE = "unified = shipment.all_delivered and len(shipment.parcels) == 1"
-_SEALED = "return AccessToken(self._vault.seal(token), min(life, LONGEST_LIFE))"
+_SEALED = "return AccessToken(self._vault.seal(token, self.appid), min(life, LONGEST_LIFE))"
+_CIPHER = "self._cipher = AESSIV(HKDF(SHA256(), 64, salt=None, info=purpose.encode()).derive(app_secret.encode()))"
 _QUOTED = "quoted = any(secret and secret in message for secret in secrets)"
 _NAMED = 'name = NAMES.get(number, "") if parcels and type(number) is int else ""'
 
@@ -53,7 +54,7 @@ FAULTS = [
     ),
     Fault("ship", "shipped already, and nobody looks", "10060002: Conflict,  # shipped already", "10060002: Rejected,"),
     Fault("ship", "an expired token taken for a refusal", "42001: TokenRefused,  # expired", "42001: Rejected,"),
-    Fault("ship", "the token in the clear", _SEALED, _SEALED.replace("self._vault.seal(token)", "token")),
+    Fault("ship", "the token in the clear", _SEALED, _SEALED.replace("self._vault.seal(token, self.appid)", "token")),
     Fault("ship", "a token for ever", _SEALED, _SEALED.replace("min(life, LONGEST_LIFE)", "life")),
     Fault(
         "ship",
@@ -70,13 +71,14 @@ FAULTS = [
         _KIND.replace("table.get(errcode, OutcomeUnknown)", "table.get(errcode, PaymentError)"),
     ),
     Fault("codes", "any status", "if response.status != 200:", "if response.status >= 600:"),
-    Fault("vault", "bound to no appid", "self._bound_to = [appid.encode()]", 'self._bound_to = [b""]'),
     Fault(
         "vault",
-        "a key that everybody has",
-        'key = HKDF(SHA256(), 64, salt=None, info=b"access token at rest").derive(app_secret.encode())',
-        'key = HKDF(SHA256(), 64, salt=None, info=b"access token at rest").derive(b"")',
+        "bound to nobody",
+        "return base64.urlsafe_b64encode(self._cipher.encrypt(secret.encode(), [owner.encode()])).decode()",
+        'return base64.urlsafe_b64encode(self._cipher.encrypt(secret.encode(), [b""])).decode()',
     ),
+    Fault("vault", "a key that everybody has", _CIPHER, _CIPHER.replace("app_secret.encode()", 'b""')),
+    Fault("vault", "one key for every purpose", _CIPHER, _CIPHER.replace("purpose.encode()", 'b""')),
     Fault(
         "vault",
         "a broken seal is no refusal",
