@@ -97,10 +97,8 @@ class Till:
     @classmethod
     def open(cls, wishes: Sequence[Wish], now: int, expires_at: int, most_open: int) -> Till:
         """If orders are limited the buyers' rows are locked, in order of id: no more are made while we count."""
-        users, asked = (
-            sorted({wish.user_id for wish in wishes}),
-            {(wish.user_id, wish.key) for wish in wishes if wish.key},
-        )
+        users = sorted({wish.user_id for wish in wishes})
+        asked = {(wish.user_id, wish.key) for wish in wishes if wish.key}
         waiting: Counter[int] = Counter()
         if most_open:
             BUYERS.all(users)
