@@ -16,6 +16,7 @@ Nothing here knows a server.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from itertools import product
 from typing import TypeVar
@@ -25,7 +26,7 @@ from hypothesis import strategies as st
 History = tuple[str, ...]
 T = TypeVar("T")
 
-LONGEST = 50  # steps
+LONGEST = int(os.environ.get("LONGEST", "50"))  # steps
 # One for each run of histories, in turn: a server is started for it.
 OPENINGS = tuple(
     f"open {api} {minutes} {late}"
