@@ -20,7 +20,9 @@ from pathlib import Path
 from types import FrameType
 
 import server
+from adapters.transport import Transport
 from bootstrap import Program, build
+from settings import Merchant, Settings
 
 EVERY = 0.002  # seconds of CPU time, of all threads together
 START = {"build", "prepare_tables"}  # functions: not what a request costs
@@ -81,9 +83,9 @@ def _word(stack: list[FrameType]) -> str:
 def main() -> int:
     looks = Looks()
 
-    def parts(*given: object, **more: object) -> Program:
+    def parts(settings: Settings, merchant: Merchant, transport: Transport) -> Program:
         looks.begin()
-        return build(*given, **more)  # type: ignore[arg-type]  # as they came
+        return build(settings, merchant, transport)
 
     try:
         return server.main(parts)

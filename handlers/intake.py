@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import secrets
-import time
-from functools import lru_cache
 from itertools import count
-
-from tornado.httputil import format_timestamp
 
 from services.bundle import Services
 from services.errors import Invalid
@@ -24,15 +20,10 @@ def request_id() -> str:
 def headers_of_all(services: Services) -> dict[str, str]:
     """What every answer says. On the way out a client is sent elsewhere with its answer: one that kept its connection
     and went on asking would be cut off in the end."""
-    headers = {"Date": _date(int(time.time())), "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     if services.leaving or services.starting:
         headers["Connection"] = "close"
     return headers
-
-
-@lru_cache(1)
-def _date(second: int) -> str:
-    return format_timestamp(second)
 
 
 class Body:

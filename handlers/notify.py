@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
-from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest, ResponseStartLine
+from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest, ResponseStartLine, format_timestamp
 from tornado.routing import Router
 
 from adapters.base import Reply
@@ -110,7 +112,7 @@ class Notice(HTTPMessageDelegate):
 
     def _reply(self, reply: Reply) -> None:
         """Write it. Who went away meanwhile does not get it, and that is all."""
-        headers = HTTPHeaders(headers_of_all(self._services))
+        headers = HTTPHeaders({"Date": _date(int(time.time())), **headers_of_all(self._services)})
         if reply.status == HTTPStatus.METHOD_NOT_ALLOWED:
             headers["Allow"] = "POST"
         if reply.status != HTTPStatus.NO_CONTENT:
@@ -123,3 +125,8 @@ class Notice(HTTPMessageDelegate):
         )
         connection.finish()
         observe(self._request, "notify", reply.status, self._id)
+
+
+@lru_cache(1)
+def _date(second: int) -> str:
+    return format_timestamp(second)
