@@ -10,12 +10,12 @@ import socket
 import sys
 from collections.abc import Callable
 
-import tornado.httpserver
 import tornado.netutil
 
 from adapters.errors import ConfigError
 from adapters.transport import Transport
 from bootstrap import Program, build, configure_logging, find_merchant, prepare_tables
+from handlers.connections import Server
 from handlers.intake import in_flight
 from jobs.runner import Runner
 from models.engine import DatabaseUnavailable
@@ -49,7 +49,7 @@ async def serve(settings: Settings, merchant: Merchant | None, parts: Callable[.
         await program.close()
 
 
-async def _begin(program: Program, runner: Runner) -> tornado.httpserver.HTTPServer:
+async def _begin(program: Program, runner: Runner) -> Server:
     """Tables, keys, jobs; then the doors open. While the database is away they are open to say so."""
     services, server, said = program.services, None, ""
     while missing := await _missing(program):
@@ -76,16 +76,7 @@ async def _missing(program: Program) -> str:
     return ""
 
 
-class Server(tornado.httpserver.HTTPServer):
-    async def close_all_connections(self) -> None:
-        """All in one step. One after another, as Tornado does it, the last could still bring in a request that would be
-        begun and cut off."""
-        for connection in list(self._connections):
-            connection.stream.close()
-        await super().close_all_connections()
-
-
-def listen(program: Program) -> tornado.httpserver.HTTPServer:
+def listen(program: Program) -> Server:
     """Limits after money.md part 4, with two exceptions. A body over 64 KB is read and refused by the door, so that its
     sender gets an answer; only over 2 MB the connection is cut. And a connection may idle 75 s, longer than a proxy's.
     """
@@ -94,8 +85,8 @@ def listen(program: Program) -> tornado.httpserver.HTTPServer:
         program.app(),
         max_body_size=2 * 1024 * 1024,
         max_header_size=16 * 1024,
-        idle_connection_timeout=75,
-        body_timeout=10,
+        idle=75,
+        body=10,
         decompress_request=False,
     )
     server.add_sockets(_bind(settings, shared=SHARED_PORT in os.environ))
@@ -103,7 +94,7 @@ def listen(program: Program) -> tornado.httpserver.HTTPServer:
     return server
 
 
-async def _stop(program: Program, server: tornado.httpserver.HTTPServer, runner: Runner) -> None:
+async def _stop(program: Program, server: Server, runner: Runner) -> None:
     logger.info("stopping: finishing %d requests", len(in_flight))
     program.services.leaving.append("the server is stopping")
     server.stop()

@@ -23,7 +23,8 @@ from handlers.intake import Body, headers_of_all, in_flight, request_id
 from handlers.observe import observe
 from services.bundle import Services
 from services.errors import DatabaseUnavailable, Invalid, Refused, TryLater
-from services.metrics import NOTIFICATIONS
+from services.metrics import NOTIFICATIONS, counted
+from services.notifications import Received
 
 logger = logging.getLogger("pay.notify")
 
@@ -61,39 +62,46 @@ class Notice(HTTPMessageDelegate):
         in_flight.discard(self)
 
     def finish(self) -> None:
-        self._task = asyncio.create_task(self._answer())  # kept, as the loop does not
-
-    async def _answer(self) -> None:
+        """What is refused is answered here and now; what is genuine, when it is stored."""
+        if self._request.method != "POST":
+            return self._reply(POST_ALONE)
         try:
-            reply = await self._judge() if self._request.method == "POST" else POST_ALONE
-        except Exception:
-            logger.exception("unexpected request_id=%s", self._id)
-            reply = COME_AGAIN
-        in_flight.discard(self)
-        self._reply(reply)
+            received = self._verified()
+        except Exception as error:
+            self._reply(self._refusal(error))
+        else:
+            self._task = asyncio.create_task(self._store(received))  # kept, as the loop does not
 
-    async def _judge(self) -> Reply:
-        """Every way a notification can go: the label that is counted, and what the provider is told."""
-        acknowledge = self._services.adapters[self._adapter].acknowledge
-        try:
-            await self._accept()
-        except Malformed as error:
-            logger.warning("authentic but not understood adapter=%s reason=%s", self._adapter, error.message)
-            return self._counted("malformed", acknowledge("malformed"), "not understood")
-        except (BadSignature, Invalid) as error:  # Invalid: longer than any notification, and left unread
-            probe = isinstance(error, SignatureProbe)
-            reason = error.message if isinstance(error, BadSignature) else "too large"
-            return self._counted("probe" if probe else "forged", acknowledge("signature"), reason)
-        except (Refused, DatabaseUnavailable, PaymentError, TimeoutError) as error:
-            logger.warning("not acknowledged adapter=%s reason=%r", self._adapter, error)
-            return self._counted("unavailable", acknowledge("unavailable"), "unavailable")
-        return self._counted("accepted", acknowledge())
-
-    async def _accept(self) -> None:
+    def _verified(self) -> Received:
         if self._services.starting:
             raise TryLater("starting")
-        body = self._body.whole()
-        await self._services.notifications.accept(self._adapter, self._single_headers(), body, ANSWER_WITHIN)
+        return self._services.notifications.verified(self._adapter, self._single_headers(), self._body.whole())
+
+    async def _store(self, received: Received) -> None:
+        try:
+            await self._services.notifications.keep(received, ANSWER_WITHIN)
+        except Exception as error:
+            self._reply(self._refusal(error))
+        else:
+            self._reply(self._counted("accepted"))
+
+    def _refusal(self, error: Exception) -> Reply:
+        """Every way a notification can go wrong: the label that is counted, and what the provider is told."""
+        match error:
+            case Malformed():
+                logger.warning("authentic but not understood adapter=%s reason=%s", self._adapter, error.message)
+                return self._counted("malformed", "malformed", "not understood")
+            case SignatureProbe():
+                return self._counted("probe", "signature", error.message)
+            case BadSignature():
+                return self._counted("forged", "signature", error.message)
+            case Invalid():  # longer than any notification, and left unread
+                return self._counted("forged", "signature", "too large")
+            case Refused() | DatabaseUnavailable() | PaymentError() | TimeoutError():
+                logger.warning("not acknowledged adapter=%s reason=%r", self._adapter, error)
+                return self._counted("unavailable", "unavailable", "unavailable")
+        logger.error("unexpected request_id=%s", self._id, exc_info=error)
+        return COME_AGAIN
 
     def _single_headers(self) -> dict[str, str]:
         """Headers that stand once. One that is doubled is left out: which of two was signed, nobody knows."""
@@ -104,14 +112,15 @@ class Notice(HTTPMessageDelegate):
             return {name: value for name, value in found.items() if times[name] == 1}
         return found
 
-    def _counted(self, outcome: str, reply: Reply, refused: str = "") -> Reply:
-        NOTIFICATIONS.labels(self._adapter, outcome).inc()
-        if refused:
-            self._services.heartbeat.refused(self._adapter, refused)
-        return reply
+    def _counted(self, outcome: str, error: str | None = None, reason: str = "") -> Reply:
+        counted(NOTIFICATIONS, self._adapter, outcome).inc()
+        if reason:
+            self._services.heartbeat.refused(self._adapter, reason)
+        return self._services.adapters[self._adapter].acknowledge(error)
 
     def _reply(self, reply: Reply) -> None:
         """Write it. Who went away meanwhile does not get it, and that is all."""
+        in_flight.discard(self)
         headers = HTTPHeaders({"Date": _date(int(time.time())), **headers_of_all(self._services)})
         if reply.status == HTTPStatus.METHOD_NOT_ALLOWED:
             headers["Allow"] = "POST"

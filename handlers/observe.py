@@ -8,7 +8,7 @@ from http import HTTPStatus
 from tornado.httputil import HTTPServerRequest
 from tornado.web import RequestHandler
 
-from services.metrics import REQUESTS
+from services.metrics import REQUESTS, counted
 
 logger = logging.getLogger("pay.access")
 
@@ -23,6 +23,6 @@ def observe(request: HTTPServerRequest, route: str, status: int, request_id: str
     """``route`` stands for the path: a path as sent may hold anything, and so may a method."""
     method = request.method if request.method in RequestHandler.SUPPORTED_METHODS else "OTHER"
     seconds = request.request_time()
-    REQUESTS.labels(method, route, status).observe(seconds)
+    counted(REQUESTS, method, route, status).observe(seconds)
     level = logging.ERROR if status == HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO
     logger.log(level, "%s %s %d %.1fms request_id=%s", method, route, status, seconds * 1000, request_id)

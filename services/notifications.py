@@ -50,14 +50,17 @@ class Notifications:
         self._now = now
         self._batcher: Batcher[Received, None] = Batcher(self._store, alone_for=ALONE_FOR)
 
-    async def accept(self, adapter: str, headers: Mapping[str, str], body: bytes, within: float) -> None:
-        """Verify and store one message; on return it may be acknowledged.
-
-        Raises BadSignature or Malformed (nothing was touched), DatabaseUnavailable (nothing is promised), TimeoutError
-        if it is not stored ``within`` so many seconds (it may be, later).
-        """
+    def verified(self, adapter: str, headers: Mapping[str, str], body: bytes) -> Received:
+        """One message, of which nothing is kept yet. Raises BadSignature or Malformed."""
         message = self._adapters[adapter].parse_notification(headers, body, int(self._now()))
-        received = Received(adapter, message, hashlib.sha256(body).hexdigest())
+        return Received(adapter, message, hashlib.sha256(body).hexdigest())
+
+    async def keep(self, received: Received, within: float) -> None:
+        """Store and apply it; on return it may be acknowledged.
+
+        Raises DatabaseUnavailable (nothing is promised), TimeoutError if it is not stored ``within`` so many seconds
+        (it may be, later).
+        """
         async with asyncio.timeout(within):
             await self._batcher.submit(received)
 
