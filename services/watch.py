@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from models import invariants
 from models.database import Database, rows
@@ -18,11 +20,13 @@ from services.metrics import BROKEN
 from services.ports import Clock
 
 logger = logging.getLogger("pay.money")
+T = TypeVar("T")
 
 EVERY = 60  # seconds
 CHAINED = "23 the audit log is an unbroken chain"
 PART = 2000  # rows that one unit of work looks at
-SHARE = 20  # a look that takes long is taken rarely: at most this fraction of the time goes into looking
+AT_ONCE = 0.1  # seconds of work that nobody notices
+SHARE = 20  # at most this fraction of the time goes into looking, beyond that
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +36,15 @@ class Look:
 
 
 class Watch:
-    def __init__(self, database: Database, chain: Chain, now: Clock) -> None:
+    def __init__(
+        self, database: Database, chain: Chain, now: Clock, rest: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
         self._database = database
         self._chain = chain
         self._now = now
+        self._rest = rest
         self._next = 0.0
+        self._worked = 0.0  # seconds, in this look
         self._last = Look(0, {})
         self._looking = asyncio.Lock()
 
@@ -46,23 +54,39 @@ class Watch:
         return self._last
 
     async def look(self) -> Look:
-        """The newest look, a new one if it is a minute old. Raises DatabaseUnavailable."""
+        """The newest look, a new one if it is a minute old; while one is under way, the one before.
+
+        Raises DatabaseUnavailable.
+        """
+        if self._looking.locked() and self._last.at:
+            return self._last
         async with self._looking:
             if (began := self._now()) >= self._next:
+                self._worked = 0.0
                 found = {name: await self._broken(parts) for name, parts in invariants.PARTS.items()}
                 found[CHAINED] = int((await self._chain.look()).broken is not None)
                 self._remember(Look(int(began), {name: count for name, count in found.items() if count}))
-                self._next = began + max(EVERY, SHARE * (self._now() - began))
+                self._next = began + EVERY
         return self._last
 
     async def _broken(self, parts: Sequence[str]) -> int:
         """How many rows break one statement."""
         count = 0
         for sql in parts:
-            last = await self._database.read(_last_id, invariants.table_of(sql))
+            last = await self._read(_last_id, invariants.table_of(sql))
             for after in range(0, last, PART):
-                count += len(await self._database.read(rows, invariants.within(sql, after, after + PART)))
+                count += len(await self._read(rows, invariants.within(sql, after, after + PART)))
         return count
+
+    async def _read(self, fn: Callable[[str], T], sql: str) -> T:
+        """One part, and a rest after it, so that the load is even: a large table is looked at less often."""
+        began = time.monotonic()
+        found = await self._database.read(fn, sql)
+        took = time.monotonic() - began
+        self._worked += took
+        if self._worked > AT_ONCE:
+            await self._rest(took * (SHARE - 1))
+        return found
 
     def _remember(self, look: Look) -> None:
         for name in (*invariants.LOCAL, CHAINED):
