@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from adapters.base import TradeStatus
 from adapters.errors import Malformed
 
+_VISIBLE = re.compile(r"[!-~]+")
+
 # v2.md 6, v3.md 11
 TRADE_STATES = {
     "SUCCESS": TradeStatus.PAID,
@@ -29,6 +31,6 @@ def trade_status(trade_state: str) -> TradeStatus:
 def word(fields: Mapping[str, object], name: str, limit: int) -> str:
     """A number or code of 1 to ``limit`` visible ASCII characters. Malformed otherwise."""
     value = fields.get(name)
-    if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value) or len(value) > limit:
+    if not isinstance(value, str) or not _VISIBLE.fullmatch(value) or len(value) > limit:
         raise Malformed(f"{name} is missing or not of its form")
     return value

@@ -135,12 +135,12 @@ def row_of(model: type[M], values: Mapping[str, Any] | Iterable[tuple[str, Any]]
 
 def insert_all(model: type[peewee.Model], columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Many plain rows."""
-    _insert_rows(model, tuple(columns), rows, None)
+    _insert_rows(model, tuple(columns), rows)
 
 
 def insert(model: type[peewee.Model], rows: Sequence[dict[str, object]]) -> None:
     """Many rows, of the same columns."""
-    _insert_dicts(model, rows, None)
+    _insert_dicts(model, rows)
 
 
 def add(rows: Sequence[M]) -> None:
@@ -149,34 +149,42 @@ def add(rows: Sequence[M]) -> None:
         insert(type(rows[0]), [row.__data__ for row in rows])
 
 
-def insert_new(model: type[peewee.Model], rows: Sequence[dict[str, object]], key: str) -> None:
-    """Many rows, of the same columns; one whose ``key`` is there already is left as it is."""
-    _insert_dicts(model, rows, key)
+def insert_new(model: type[peewee.Model], rows: Sequence[dict[str, object]], key: str, *fill: str) -> None:
+    """Many rows, of the same columns; one whose ``key`` is there already is left as it is, but for the one column to
+    ``fill`` in if it is empty there."""
+    _insert_dicts(model, rows, key, *fill)
 
 
-def _insert_dicts(model: type[peewee.Model], rows: Sequence[dict[str, object]], key: str | None) -> None:
+def _insert_dicts(model: type[peewee.Model], rows: Sequence[dict[str, object]], *met: str) -> None:
     if rows:
         columns = tuple(rows[0])
-        _insert_rows(model, columns, [[row[name] for name in columns] for row in rows], key)
+        _insert_rows(model, columns, [[row[name] for name in columns] for row in rows], *met)
 
 
 def _insert_rows(
-    model: type[peewee.Model], columns: tuple[str, ...], rows: Sequence[Sequence[object]], key: str | None
+    model: type[peewee.Model], columns: tuple[str, ...], rows: Sequence[Sequence[object]], *met: str
 ) -> None:
     """A hundred with one statement: SQLite lets other threads run between two rows of one, and waits for them."""
     for start in range(0, len(rows), TOGETHER):
         part = rows[start : start + TOGETHER]
-        proxy.execute_sql(_insert(_engine(), model, columns, key, len(part)), list(chain.from_iterable(part)))
+        proxy.execute_sql(_insert(_engine(), model, columns, len(part), *met), list(chain.from_iterable(part)))
 
 
 @cache
-def _insert(engine: Any, model: Any, columns: tuple[str, ...], key: str | None, count: int) -> str:
-    """Not INSERT IGNORE: on MySQL that would also swallow a value that does not fit."""
+def _insert(engine: Any, model: Any, columns: tuple[str, ...], count: int, *met: str) -> str:
     places = [_Place(_Mark(number)) for number in range(len(columns))]
     query = model.insert_many([places] * count, [getattr(model, name) for name in columns])
-    if key is None:
-        return str(query.sql()[0])
-    column = getattr(model, key)
-    if issubclass(engine, peewee.MySQLDatabase):
-        return str(query.on_conflict(update={column: column}).sql()[0])
-    return str(query.on_conflict_ignore().sql()[0])
+    if met:
+        query = _met(query, issubclass(engine, peewee.MySQLDatabase), *(getattr(model, name) for name in met))
+    return str(query.sql()[0])
+
+
+def _met(query: Any, mysql: bool, key: Any, empty: Any = None) -> Any:
+    """Not INSERT IGNORE: on MySQL that would also swallow a value that does not fit."""
+    if mysql:
+        new = {key: key} if empty is None else {empty: peewee.fn.COALESCE(empty, peewee.fn.VALUES(empty))}
+        return query.on_conflict(update=new)
+    if empty is None:
+        return query.on_conflict_ignore()
+    new = {empty: getattr(peewee.EXCLUDED, empty.name)}
+    return query.on_conflict(conflict_target=[key], update=new, where=empty.is_null())

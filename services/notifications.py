@@ -82,16 +82,24 @@ class Notifications:
 
 
 def store_and_apply(batch: Sequence[Received], now: int) -> None:
-    store(batch, now)
-    reports = {received.message.dedupe_key: received.message.report for received in batch}
-    waiting = apply_messages(list(reports.values()), now)
-    mark_processed([key for key, report in reports.items() if report not in waiting], now)
+    """What could be applied is stored as processed."""
+    messages = _distinct(batch)
+    waiting = apply_messages([received.message.report for received in messages], now)
+    _insert([_row(received, now, None if received.message.report in waiting else now) for received in messages])
 
 
 def store(batch: Sequence[Received], now: int) -> None:
+    """To be applied later."""
+    _insert([_row(received, now, None) for received in _distinct(batch)])
+
+
+def _distinct(batch: Sequence[Received]) -> list[Received]:
+    return list({received.message.dedupe_key: received for received in batch}.values())
+
+
+def _insert(rows: list[dict[str, object]]) -> None:
     """A message that came before is one row; it counts as processed once any copy of it was."""
-    rows = {received.message.dedupe_key: _row(received, now) for received in batch}
-    insert_new(Notification, list(rows.values()), "dedupe_key")
+    insert_new(Notification, rows, "dedupe_key", "processed_at")
 
 
 def mark_processed(keys: list[str], now: int) -> None:
@@ -107,7 +115,7 @@ def apply_messages(reports: Sequence[TradeReport | RefundReport | None], now: in
     return [*early, *(report for report in refunds if not report.signed)]
 
 
-def _row(received: Received, now: int) -> dict[str, object]:
+def _row(received: Received, now: int, processed_at: int | None) -> dict[str, object]:
     message = received.message
     report = message.report
     hint = isinstance(report, RefundReport) and not report.signed
@@ -120,7 +128,7 @@ def _row(received: Received, now: int) -> dict[str, object]:
         "happened_at": report.happened_at if report else None,
         "body_digest": received.body_digest,
         "received_at": now,
-        "processed_at": None,
+        "processed_at": processed_at,
     }
 
 

@@ -216,9 +216,8 @@ _V3_UNSEAL = (
     'return decrypt(api_key, sealed.get("nonce"), sealed.get("associated_data") or "", sealed.get("ciphertext"))'
 )
 _V3_GCM = "return AESGCM(api_key).decrypt(nonce.encode(), _unbase64(ciphertext), associated_data.encode())"
-_V3_JSON = (
-    'return json.loads(body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)'
-)
+_V3_TEXT = 'return _STRICT.decode(body.decode("utf-8"))'
+_V3_JSON = "_STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)"
 _V3_FEN = "if type(value) is not int or not 1 <= value <= 9_999_999_999:"
 _V3_EPOCH = "return int(datetime.fromisoformat(match[1] + match[2]).timestamp())"
 
@@ -248,8 +247,8 @@ V3_MESSAGES = [
     Fault("v3", "repeated JSON keys", "if len(values) != len(pairs):", "if False:"),
     Fault("v3", "NaN and Infinity", _V3_JSON, _V3_JSON.replace(" parse_constant=_refuse,", "")),
     Fault("v3", "1e400", _V3_JSON, _V3_JSON.replace(", parse_float=_finite", "")),
-    Fault("v3", "JSON with a BOM", _V3_JSON, _V3_JSON.replace('"utf-8"', '"utf-8-sig"')),
-    Fault("v3", "bad UTF-8 replaced", _V3_JSON, _V3_JSON.replace('"utf-8"', '"utf-8", "replace"')),
+    Fault("v3", "JSON with a BOM", _V3_TEXT, _V3_TEXT.replace('"utf-8"', '"utf-8-sig"')),
+    Fault("v3", "bad UTF-8 replaced", _V3_TEXT, _V3_TEXT.replace('"utf-8"', '"utf-8", "replace"')),
     Fault("v3", "bottomless nesting", "except (ValueError, RecursionError):", "except ValueError:"),
     Fault("v3", "true is an amount", _V3_FEN, _V3_FEN.replace("type(value) is not int", "not isinstance(value, int)")),
     Fault("v3", "1.0 is an amount", _V3_FEN, _V3_FEN.replace("is not int", "not in (int, float)")),
@@ -286,7 +285,8 @@ V3_MEANING = [
 ]  # fmt: skip
 
 _UNSEEN = "return TRADE_STATES.get(trade_state, TradeStatus.UNSEEN)"
-_WORD = 'if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value) or len(value) > limit:'
+_VISIBLE = '_VISIBLE = re.compile(r"[!-~]+")'
+_WORD = "if not isinstance(value, str) or not _VISIBLE.fullmatch(value) or len(value) > limit:"
 
 WORDS = [
     Fault("words", "REFUND taken for unpaid", '"REFUND": TradeStatus.PAID,', '"REFUND": TradeStatus.OPEN,'),
@@ -299,7 +299,7 @@ WORDS = [
     Fault("words", "unseen states are open", _UNSEEN, _UNSEEN.replace("UNSEEN", "OPEN")),
     Fault("words", "unseen states pay", _UNSEEN, _UNSEEN.replace("UNSEEN", "PAID")),
     Fault("words", "words of any length", _WORD, _WORD.replace(" or len(value) > limit", "")),
-    Fault("words", "words of any characters", _WORD, _WORD.replace('[!-~]+', '(?s:.+)')),
+    Fault("words", "words of any characters", _VISIBLE, _VISIBLE.replace('[!-~]+', '(?s:.+)')),
 ]  # fmt: skip
 
 FAULTS = [*V2_SIGNATURE, *V2_MESSAGES, *V2_MEANING, *V3_SIGNATURE, *V3_MESSAGES, *V3_MEANING, *WORDS]

@@ -230,7 +230,7 @@ def decrypt(api_key: bytes, nonce: object, associated_data: object, ciphertext: 
 def loads(body: bytes) -> Any:
     """JSON in UTF-8 as the standard has it. Malformed for repeated keys, NaN, infinities, a BOM, bottomless nesting."""
     try:
-        return json.loads(body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
+        return _STRICT.decode(body.decode("utf-8"))
     except (ValueError, RecursionError):
         raise Malformed("not JSON of the strict kind") from None
 
@@ -251,6 +251,9 @@ def _finite(text: str) -> float:
     if math.isinf(value):
         raise ValueError
     return value
+
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
 
 
 # --- values ---

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from peewee import Case, IntegrityError
 
-from models import User
+from models import Notification, User
 from models.database import Database, locked
 from models.statements import Prepared, add, columns, insert, insert_new, row_of
 
@@ -69,6 +69,11 @@ def test_a_value_for_each_row(database: Database) -> None:
     assert [row[0] for row in undone.value.args[0]] == ["a", "b", None, None, None, None]
 
 
+def _notice(key: str, processed_at: int | None) -> dict[str, object]:
+    told = {"adapter": "wechat_v3", "kind": "other", "report": "{}", "body_digest": "", "received_at": 7}
+    return {"dedupe_key": key, **told, "processed_at": processed_at}
+
+
 class Undone(Exception):
     """Takes what was found out of a unit that is to leave no trace."""
 
@@ -94,3 +99,15 @@ def test_what_is_there_already_is_left_as_it_is(database: Database) -> None:
     with pytest.raises(IntegrityError):
         database.run_here(insert, User, [_user("o1")])
     database.run_here(insert, User, [])
+
+
+def test_what_is_there_already_is_filled_in_where_it_is_empty(database: Database) -> None:
+    def work() -> None:
+        for at in (None, 5, 6, None):
+            insert_new(Notification, [_notice("a", at), _notice("b", None)], "dedupe_key", "processed_at")
+        told = Notification.select().where(Notification.dedupe_key.in_(["a", "b"])).order_by(Notification.dedupe_key)
+        raise Undone([(row.dedupe_key, row.processed_at, row.received_at) for row in told])
+
+    with pytest.raises(Undone) as undone:
+        database.run_here(work)
+    assert undone.value.args == ([("a", 5, 7), ("b", None, 7)],)
