@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 
 class IllegalMove(Exception):
@@ -22,15 +23,19 @@ class Move:
     needs: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StateTable:
     entity: str
     ranks: Mapping[str, int]
     moves: tuple[Move, ...]
 
+    @cached_property
+    def _legal(self) -> frozenset[tuple[str, str]]:
+        return frozenset((source, move.target) for move in self.moves for source in move.sources)
+
     def check(self, source: str, target: str) -> None:
         """Raises IllegalMove unless ``source`` may move to ``target``."""
-        if not any(target == move.target and source in move.sources for move in self.moves):
+        if (source, target) not in self._legal:
             raise IllegalMove(f"{self.entity}: {source} may not become {target}")
 
     def render(self) -> str:
