@@ -30,7 +30,13 @@ REMEDIES = {  # MySQL's refusals that no waiting mends
 }
 LONGEST_STATEMENT = 3600  # seconds that one statement of a migration may take: an index over millions of rows
 MIGRATION_PATIENCE = 120  # seconds that a process waits for another one that migrates
-SQLITE_PRAGMAS = {"journal_mode": "wal", "synchronous": "full", "foreign_keys": 1, "busy_timeout": 5000}
+SQLITE_PRAGMAS = {
+    "journal_mode": "wal",
+    "synchronous": "full",
+    "foreign_keys": 1,
+    "busy_timeout": 5000,
+    "cache_size": -1000,  # KB of pages that each thread's connection keeps; the system keeps them all
+}
 SQLITE_SET = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}  # as SQLite reports them
 MYSQL_SESSION = (
     "SET SESSION sql_mode='STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO'",
