@@ -92,6 +92,7 @@ class Program:
         return Demo(self.settings.simulator_url, _scheme(self.settings), self.schemes, ROOT / "miniprogram")
 
     async def close(self) -> None:
+        await self.services.watch.close()
         await self.services.notifications.drain()
         with contextlib.suppress(DatabaseUnavailable):
             await self.services.heartbeat.beat()

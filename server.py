@@ -132,7 +132,7 @@ def _bind(settings: Settings, *, shared: bool) -> list[socket.socket]:
 
 
 def _one_heap() -> None:
-    """glibc gives each thread a heap of its own, and none of them ever shrinks. Ours take turns: one will do."""
+    """glibc gives each thread a heap of its own, and keeps what was once wanted. Ours seldom want any at once."""
     with contextlib.suppress(OSError, AttributeError):  # another C library
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 

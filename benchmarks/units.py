@@ -10,14 +10,15 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from adapters.base import Attempt, PrepayRequest, Refund, RefundReport, RefundStatus, TradeReport, TradeStatus
 from adapters.base import Notification as Message
 from adapters.delivery import Parcel
 from benchmarks import million
-from models import Order, Product, StateLog
-from models.database import Database
+from models import Order, Product, StateLog, invariants
+from models.database import Database, rows
 from services import asking, attempts, bundle, closing, heartbeat, login, orders, overdue, reconciliation, shipments
 from services.attempts import Prepaid, Sold, Tap
 from services.bills import day_of
@@ -33,8 +34,10 @@ from services.refund_reports import apply_refund_reports
 from services.refund_rules import to_give_back
 from services.refund_turns import claim_due, claim_one
 from services.refunds import Refunds, Wanted
+from services.watch import _last_id
 
 BATCH = 30  # notifications of one commit
+MONEY_PART = 20  # rows
 BUYERS = 200  # as many as a thousand orders have
 EXPIRES = 1800
 PRICE = 1800
@@ -152,6 +155,8 @@ class Shop:
         yield Unit("job bill: read already?", lambda: reconciliation._is_done(million.days()[3][0]), looks=True)
         ran = {"ask": heartbeat.Ran(self.now, 2, True)}
         yield Unit("job heartbeat", lambda: heartbeat._write(ran, _refusals(self.now)))
+        for name, parts in invariants.PARTS.items():
+            yield Unit(f"job money: a part of {name.split()[0]}", partial(_add_up, parts), looks=True)
         yield Unit("start: attempts of nobody", lambda: bundle._orphans(["wechat_v3"]), looks=True)
 
     def _overdue(self) -> Iterator[Unit]:
@@ -235,3 +240,10 @@ def _settle() -> None:
     waiting = ("CREATED", "PAYING")
     StateLog.update(to_state="CLOSED").where(StateLog.entity == "order", StateLog.to_state.in_(waiting)).execute()
     Order.update(state="CLOSED").where(Order.state.in_(waiting)).execute()
+
+
+def _add_up(parts: list[str]) -> None:
+    """The newest rows, of every statement that looks at the same thing."""
+    for sql in parts:
+        last = _last_id(invariants.table_of(sql))
+        rows(invariants.within(sql, last - MONEY_PART, last))

@@ -32,8 +32,6 @@ SHARED: Schedule = (  # claim their work in the tables: one process is enough, a
     ("money", money.run_once, 60.0),
 )
 
-LOOKS = {"money"}  # takes its time, and changes nothing: a stop does not wait for it
-
 
 class Runner:
     def __init__(self, services: Services, *, shared: bool = True) -> None:
@@ -59,9 +57,6 @@ class Runner:
         self._stopping.set()
         if not self._tasks:
             return []
-        for task in self._tasks:
-            if task.get_name() in LOOKS:
-                task.cancel()
         _, late = await asyncio.wait(self._tasks, timeout=within)
         for task in late:
             task.cancel()

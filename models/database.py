@@ -101,9 +101,9 @@ class Database:
         await self.read(rows, "SELECT id FROM orders LIMIT 1")
 
     async def settle(self, fn: Callable[..., T], *args: object) -> T:
-        """``run`` for a unit that begins by looking for its own work under a unique key.
+        """``run`` for a unit that may be done twice: it finds its own work under a unique key, and leaves it.
 
-        After an error at COMMIT it is run again, on a new connection, and finds what it did or does it. Raises
+        After an error at COMMIT it is run again, on a new connection. Raises
         CommitUnknown only if the database stays away meanwhile.
         """
         try:

@@ -35,7 +35,7 @@ SQLITE_PRAGMAS = {
     "synchronous": "full",
     "foreign_keys": 1,
     "busy_timeout": 5000,
-    "cache_size": -1000,  # KB of pages that each thread's connection keeps; the system keeps them all
+    "cache_size": -500,  # KB of pages that each thread's connection keeps; the system keeps them all
 }
 SQLITE_SET = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}  # as SQLite reports them
 MYSQL_SESSION = (

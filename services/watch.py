@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -31,11 +31,13 @@ SHARE = 20  # at most this fraction of the time goes into looking, beyond that
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    at: int  # epoch seconds
+    at: int  # epoch seconds: when it began
     broken: Mapping[str, int]  # how many rows break each statement that does not hold
 
 
 class Watch:
+    """One look at a time, which goes on whoever waits for it; what it finds is told at once."""
+
     def __init__(
         self, database: Database, chain: Chain, now: Clock, rest: Callable[[float], Awaitable[None]] = asyncio.sleep
     ) -> None:
@@ -43,36 +45,55 @@ class Watch:
         self._chain = chain
         self._now = now
         self._rest = rest
+        self._task: asyncio.Task[None] | None = None
+        self._to_ask: list[str] = []  # statements that this look has not come to yet
+        self._began = 0.0
         self._next = 0.0
         self._worked = 0.0  # seconds, in this look
-        self._last = Look(0, {})
-        self._looking = asyncio.Lock()
+        self._looked_at = 0
+        self._broken: dict[str, int] = {}
 
     @property
     def last(self) -> Look:
-        """The newest look of this process, however old; ``at`` is 0 if it never looked."""
-        return self._last
+        """The newest whole look of this process, however old; ``at`` is 0 if there was none. ``broken`` is of now."""
+        return Look(self._looked_at, dict(self._broken))
 
-    async def look(self) -> Look:
-        """The newest look, a new one if it is a minute old; while one is under way, the one before.
+    async def look(self, within: float) -> Look:
+        """``last``, after waiting so many seconds for a look under way; one is begun if the last is a minute old.
 
-        Raises DatabaseUnavailable.
+        Raises DatabaseUnavailable: the next look goes on from there.
         """
-        if self._looking.locked() and self._last.at:
-            return self._last
-        async with self._looking:
-            if (began := self._now()) >= self._next:
-                self._worked = 0.0
-                found = {name: await self._broken(parts) for name, parts in invariants.PARTS.items()}
-                found[CHAINED] = int((await self._chain.look()).broken is not None)
-                self._remember(Look(int(began), {name: count for name, count in found.items() if count}))
-                self._next = began + EVERY
-        return self._last
+        if self._task is None and self._now() >= self._next:
+            self._task = asyncio.create_task(self._walk())
+        if task := self._task:
+            await asyncio.wait({task}, timeout=within)
+            if task.done():
+                self._task = None if self._task is task else self._task
+                task.result()
+        return self.last
 
-    async def _broken(self, parts: Sequence[str]) -> int:
+    async def close(self) -> None:
+        """A look changes nothing, and may be cut short at any time."""
+        if task := self._task:
+            task.cancel()
+            await asyncio.wait({task})
+
+    async def _walk(self) -> None:
+        self._worked = 0.0
+        if not self._to_ask:
+            self._began, self._to_ask = self._now(), [*invariants.PARTS, CHAINED]
+        while self._to_ask:
+            name = self._to_ask[0]
+            self._tell(name, await self._count(name))
+            del self._to_ask[0]
+        self._looked_at, self._next = int(self._began), self._began + EVERY
+
+    async def _count(self, name: str) -> int:
         """How many rows break one statement."""
+        if name == CHAINED:
+            return int((await self._chain.look()).broken is not None)
         count = 0
-        for sql in parts:
+        for sql in invariants.PARTS[name]:
             last = await self._read(_last_id, invariants.table_of(sql))
             for after in range(0, last, PART):
                 count += len(await self._read(rows, invariants.within(sql, after, after + PART)))
@@ -80,21 +101,27 @@ class Watch:
 
     async def _read(self, fn: Callable[[str], T], sql: str) -> T:
         """One part, and a rest after it, so that the load is even: a large table is looked at less often."""
-        began = time.monotonic()
-        found = await self._database.read(fn, sql)
-        took = time.monotonic() - began
+        timed: tuple[T, float] = await self._database.read(_timed, fn, sql)
+        found, took = timed
         self._worked += took
         if self._worked > AT_ONCE:
             await self._rest(took * (SHARE - 1))
         return found
 
-    def _remember(self, look: Look) -> None:
-        for name in (*invariants.LOCAL, CHAINED):
-            BROKEN.labels(name.split()[0]).set(look.broken.get(name, 0))
-        for name, count in look.broken.items():
-            if name not in self._last.broken:
-                logger.error("money does not add up: not so of %d rows: %s", count, name)
-        self._last = look
+    def _tell(self, name: str, count: int) -> None:
+        BROKEN.labels(name.split()[0]).set(count)
+        if not count:
+            self._broken.pop(name, None)
+            return
+        if name not in self._broken:
+            logger.error("money does not add up: not so of %d rows: %s", count, name)
+        self._broken[name] = count
+
+
+def _timed(fn: Callable[[str], T], sql: str) -> tuple[T, float]:
+    """With the seconds that it took, without those that it waited for its turn."""
+    began = time.monotonic()
+    return fn(sql), time.monotonic() - began
 
 
 def _last_id(table: str) -> int:
