@@ -61,16 +61,23 @@ class Watch:
     async def look(self, within: float) -> Look:
         """``last``, after waiting so many seconds for a look under way; one is begun if the last is a minute old.
 
-        Raises DatabaseUnavailable: the next look goes on from there.
+        Raises DatabaseUnavailable if a look was broken off: the next one goes on from there.
         """
+        if self._task and self._task.done():
+            self._ended(self._task)
         if self._task is None and self._now() >= self._next:
             self._task = asyncio.create_task(self._walk())
         if task := self._task:
             await asyncio.wait({task}, timeout=within)
             if task.done():
-                self._task = None if self._task is task else self._task
-                task.result()
+                self._ended(task)
         return self.last
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Raises what it ended with."""
+        if self._task is task:
+            self._task = None
+        task.result()
 
     async def close(self) -> None:
         """A look changes nothing, and may be cut short at any time."""

@@ -59,6 +59,22 @@ def test_a_look_goes_on_by_itself_and_the_one_before_is_told_meanwhile(held: Hel
     asyncio.run(play())
 
 
+def test_a_look_that_nobody_waited_for_is_followed_by_the_next(held: Held) -> None:
+    now = [1_800_000_000.0]
+    watch = Watch(held, Chain(held, lambda: now[0]), lambda: now[0])
+
+    async def play() -> None:
+        held.let_go.clear()
+        assert (await watch.look(0)).at == 0
+        held.let_go.set()
+        while not watch.last.at:
+            await asyncio.sleep(0.01)
+        now[0] += EVERY
+        assert (await watch.look(5)).at == now[0]
+
+    asyncio.run(play())
+
+
 def test_a_look_that_failed_goes_on_where_it_was(held: Held) -> None:
     watch = Watch(held, Chain(held, time.time), time.time)
     asked: list[str] = []
