@@ -246,4 +246,4 @@ def _add_up(parts: list[str]) -> None:
     """The newest rows, of every statement that looks at the same thing."""
     for sql in parts:
         last = _last_id(invariants.table_of(sql))
-        rows(invariants.within(sql, last - MONEY_PART, last))
+        rows(*invariants.within(sql, last - MONEY_PART, last))

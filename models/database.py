@@ -308,9 +308,10 @@ def locked(query: peewee.ModelSelect[M]) -> peewee.ModelSelect[M]:
     return query.for_update() if _knows_row_locks() else query
 
 
-def rows(sql: str) -> list[tuple[object, ...]]:
-    """What a query in plain SQL finds; inside a unit of work."""
-    return list(proxy.execute_sql(sql).fetchall())
+def rows(sql: str, values: Sequence[object] = ()) -> list[tuple[object, ...]]:
+    """What a query in plain SQL finds, with ``?`` for each value; inside a unit of work."""
+    marked = sql.replace("?", "%s") if _knows_row_locks() else sql
+    return list(proxy.execute_sql(marked, values).fetchall())
 
 
 def _each(units: list[Unit]) -> list[object]:

@@ -19,9 +19,11 @@ def table_of(sql: str) -> str:
     return str(RANGE.findall(sql)[0][0])
 
 
-def within(sql: str, after: int, upto: int) -> str:
-    """The statement about the ids after the first, up to the second."""
-    return RANGE.sub(rf"\2 > {after} AND \2 <= {upto}", sql)
+def within(sql: str, after: int, upto: int) -> tuple[str, list[int]]:
+    """The statement about the ids after the first, up to the second, with its values. Its text is always the same: a
+    driver keeps what it has prepared, a hundred texts of each connection's."""
+    asked, times = RANGE.subn(r"\2 > ? AND \2 <= ?", sql)
+    return asked, [after, upto] * times
 
 
 PAID = "('PAID', 'PAID_LATE')"

@@ -103,12 +103,12 @@ class Watch:
         for sql in invariants.PARTS[name]:
             last = await self._read(_last_id, invariants.table_of(sql))
             for after in range(0, last, PART):
-                count += len(await self._read(rows, invariants.within(sql, after, after + PART)))
+                count += len(await self._read(rows, *invariants.within(sql, after, after + PART)))
         return count
 
-    async def _read(self, fn: Callable[[str], T], sql: str) -> T:
+    async def _read(self, fn: Callable[..., T], *args: object) -> T:
         """One part, and a rest after it, so that the load is even: a large table is looked at less often."""
-        timed: tuple[T, float] = await self._database.read(_timed, fn, sql)
+        timed: tuple[T, float] = await self._database.read(_timed, fn, *args)
         found, took = timed
         self._worked += took
         if self._worked > AT_ONCE:
@@ -125,10 +125,10 @@ class Watch:
         self._broken[name] = count
 
 
-def _timed(fn: Callable[[str], T], sql: str) -> tuple[T, float]:
+def _timed(fn: Callable[..., T], *args: object) -> tuple[T, float]:
     """With the seconds that it took, without those that it waited for its turn."""
     began = time.monotonic()
-    return fn(sql), time.monotonic() - began
+    return fn(*args), time.monotonic() - began
 
 
 def _last_id(table: str) -> int:

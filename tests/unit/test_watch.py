@@ -146,7 +146,7 @@ def test_a_long_look_rests_most_of_the_time(database: Database) -> None:
     async def play() -> None:
         watch = Watch(database, Chain(database, time.time), time.time, rest)
         for _ in range(4):
-            await watch._read(slow, "")
+            await watch._read(slow, "SELECT 1")
 
     asyncio.run(play())
     assert len(rests) in (2, 3), "one or two parts are still a tenth of a second"
