@@ -164,10 +164,18 @@ def _insert_dicts(model: type[peewee.Model], rows: Sequence[dict[str, object]], 
 def _insert_rows(
     model: type[peewee.Model], columns: tuple[str, ...], rows: Sequence[Sequence[object]], *met: str
 ) -> None:
-    """A hundred with one statement: SQLite lets other threads run between two rows of one, and waits for them."""
-    for start in range(0, len(rows), TOGETHER):
-        part = rows[start : start + TOGETHER]
+    start = 0
+    while start < len(rows):
+        part = rows[start : start + _at_once(len(rows) - start)]
         proxy.execute_sql(_insert(_engine(), model, columns, len(part), *met), list(chain.from_iterable(part)))
+        start += len(part)
+
+
+def _at_once(left: int) -> int:
+    """How many rows the next statement takes: many, since to MySQL each is a way there and back, and at each SQLite
+    lets other threads run, and waits for them. But its driver keeps what it has prepared: powers of two are few."""
+    most = min(left, TOGETHER)
+    return most if issubclass(_engine(), peewee.MySQLDatabase) else 1 << (most.bit_length() - 1)
 
 
 @cache
