@@ -65,8 +65,11 @@ export const PLAYS = {
   },
   amount: {
     async go(player) {
-      const field = player.phone.scheme() === 'RSA' ? { field: 'ciphertext' } : { field: 'total_fee', value: '1' }
-      await player.faults({ op: 'notify.v?', fault: 'tamper', count: 1, ...field })
+      // Of this API alone: a notification that was refused before comes again, and would take the fault upon itself.
+      const where = player.phone.scheme() === 'RSA'
+        ? { op: 'notify.v3', field: 'ciphertext' }
+        : { op: 'notify.v2', field: 'total_fee', value: '1' }
+      await player.faults({ ...where, fault: 'tamper', count: 1 })
       await player.sheet()
       const refused = player.until(isNotice)
       await player.pays()
