@@ -103,8 +103,8 @@ class Database:
     async def settle(self, fn: Callable[..., T], *args: object) -> T:
         """``run`` for a unit that may be done twice: it finds its own work under a unique key, and leaves it.
 
-        After an error at COMMIT it is run again, on a new connection. Raises
-        CommitUnknown only if the database stays away meanwhile.
+        After an error at COMMIT it is run again, on a new connection. Raises CommitUnknown only if the database stays
+        away meanwhile.
         """
         try:
             return await self.run(fn, *args)

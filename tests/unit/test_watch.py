@@ -14,6 +14,7 @@ from models.base import proxy
 from models.database import Database
 from models.engine import DatabaseUnavailable
 from services.console.chain import Chain
+from services.ports import Clock
 from services.watch import AT_ONCE, EVERY, SHARE, Watch
 
 
@@ -40,9 +41,13 @@ def held(database: Database, tmp_path: Any) -> Any:
     held.close()
 
 
+def watching(database: Database, now: Clock = time.time) -> Watch:
+    return Watch(database, Chain(database, now), now)
+
+
 def test_a_look_goes_on_by_itself_and_the_one_before_is_told_meanwhile(held: Held) -> None:
     now = [1_800_000_000.0]
-    watch = Watch(held, Chain(held, lambda: now[0]), lambda: now[0])
+    watch = watching(held, lambda: now[0])
 
     async def play() -> None:
         held.let_go.clear()
@@ -61,7 +66,7 @@ def test_a_look_goes_on_by_itself_and_the_one_before_is_told_meanwhile(held: Hel
 
 def test_a_look_that_nobody_waited_for_is_followed_by_the_next(held: Held) -> None:
     now = [1_800_000_000.0]
-    watch = Watch(held, Chain(held, lambda: now[0]), lambda: now[0])
+    watch = watching(held, lambda: now[0])
 
     async def play() -> None:
         held.let_go.clear()
@@ -76,7 +81,7 @@ def test_a_look_that_nobody_waited_for_is_followed_by_the_next(held: Held) -> No
 
 
 def test_a_look_that_failed_goes_on_where_it_was(held: Held) -> None:
-    watch = Watch(held, Chain(held, time.time), time.time)
+    watch = watching(held)
     asked: list[str] = []
 
     def ask(answers: int) -> None:
@@ -101,7 +106,7 @@ def test_a_look_that_failed_goes_on_where_it_was(held: Held) -> None:
 
 
 def test_a_stop_cuts_a_look_short(held: Held) -> None:
-    watch = Watch(held, Chain(held, time.time), time.time)
+    watch = watching(held)
 
     async def play() -> None:
         held.let_go.clear()
@@ -113,7 +118,7 @@ def test_a_stop_cuts_a_look_short(held: Held) -> None:
 
 
 def test_what_is_broken_is_told_before_the_look_is_over(held: Held) -> None:
-    watch = Watch(held, Chain(held, time.time), time.time)
+    watch = watching(held)
     sql = "INSERT INTO outbox (order_id, kind, created_at) VALUES (1, 'FULFIL', 0)"
 
     def plant() -> None:
