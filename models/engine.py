@@ -28,6 +28,7 @@ REMEDIES = {  # MySQL's refusals that no waiting mends
     1044: "correct the name, or GRANT ALL on it to this user",
     1142: "GRANT ALL on this database to this user",
 }
+GONE = {1053, 1317, 1927}  # MySQL's own words that a session is over: a shutdown, an interruption, a kill
 LONGEST_STATEMENT = 3600  # seconds that one statement of a migration may take: an index over millions of rows
 MIGRATION_PATIENCE = 120  # seconds that a process waits for another one that migrates
 SQLITE_PRAGMAS = {
@@ -43,6 +44,16 @@ MYSQL_SESSION = (
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
     "SET SESSION innodb_lock_wait_timeout=3",
 )
+# Each part of these says which schema it means: else the server opens the tables of every schema that it has, at each
+# start of ours, and another one's damage is our error.
+OTHERS = """
+    SELECT table_name, engine FROM information_schema.tables
+    WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' AND engine <> 'InnoDB'"""
+LOOSE_KEYS = """
+    SELECT DISTINCT c.table_name, c.column_name, c.collation_name FROM information_schema.columns c
+    JOIN information_schema.statistics s
+        ON s.table_schema = DATABASE() AND s.table_name = c.table_name AND s.column_name = c.column_name
+    WHERE c.table_schema = DATABASE() AND c.collation_name NOT LIKE '%%\\_bin' AND c.table_name <> 'schema_migration'"""
 OLDEST = {"MariaDB": (10, 6), "MySQL": (8, 0)}
 SQLITE_STORAGE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR}  # the disk's doing, not ours
 FAR_AWAY = {"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "fuse.glusterfs", "ceph"}  # locks there are promises
@@ -152,20 +163,15 @@ class MySQL(Engine, peewee.MySQLDatabase):
 
     def _tables(self) -> list[str]:
         """Ours must be InnoDB, and compare keys by bytes: openid oAbC is not OABC."""
-        engines = "SELECT table_name, engine FROM information_schema.tables WHERE table_schema = DATABASE()"
-        rows = self.execute_sql(f"{engines} AND table_type = 'BASE TABLE' AND engine <> 'InnoDB'").fetchall()
-        found = [f"table {table} is {engine}: ALTER TABLE {table} ENGINE=InnoDB" for table, engine in rows]
-        keys = """
-            SELECT DISTINCT c.table_name, c.column_name, c.collation_name FROM information_schema.columns c
-            JOIN information_schema.statistics s ON s.table_schema = c.table_schema
-                AND s.table_name = c.table_name AND s.column_name = c.column_name
-            WHERE c.table_schema = DATABASE() AND c.collation_name NOT LIKE '%%\\_bin'
-                AND c.table_name <> 'schema_migration'"""
+        found = [f"table {table} is {engine}: ALTER TABLE {table} ENGINE=InnoDB" for table, engine in self._all(OTHERS)]
         return found + [
             f"key {table}.{column} compares by {collation}: ALTER TABLE {table} CONVERT TO CHARACTER SET utf8mb4"
             " COLLATE utf8mb4_bin"
-            for table, column, collation in self.execute_sql(keys).fetchall()
+            for table, column, collation in self._all(LOOSE_KEYS)
         ]
+
+    def _all(self, sql: str) -> list[tuple[str, ...]]:
+        return list(self.execute_sql(sql).fetchall())
 
 
 def open_engine(url: str) -> Engine:
@@ -236,9 +242,10 @@ def undone(error: Exception) -> bool:
 
 
 def broken(error: Exception) -> bool:
-    """The connection is gone: the driver's own errors begin at 2000, the server's words about a statement do not. Or
-    the disk is."""
-    lost = isinstance(error, peewee.OperationalError) and isinstance(error.args[0], int) and error.args[0] // 1000 == 2
+    """The connection is gone: the driver's own errors begin at 2000, the server's words about a statement do not, but
+    for a few. Or the disk is."""
+    code = error.args[0] if isinstance(error, peewee.OperationalError) and error.args else None
+    lost = isinstance(code, int) and (code // 1000 == 2 or code in GONE)
     full = _sqlite_code(error) in SQLITE_STORAGE or MYSQL_FULL.match(str(error))
     return bool(lost or full) or isinstance(error, peewee.InterfaceError)
 

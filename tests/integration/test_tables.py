@@ -10,7 +10,7 @@ from peewee import OperationalError
 
 from models import Discrepancy, Order, Outbox, Payment, Shipment, StateLog, Transaction, User, invariants
 from models.database import MIGRATIONS, Database, Raced, rows
-from models.engine import DatabaseUnavailable, migration_lock, open_engine
+from models.engine import LOOSE_KEYS, OTHERS, DatabaseUnavailable, migration_lock, open_engine
 from services.moves import begin, move
 from tests.databases import MariaDb, Tables
 
@@ -46,6 +46,16 @@ def test_a_migration_may_take_longer_than_a_request(mariadb: MariaDb) -> None:
 
 def test_the_session_is_fit_for_money(database: Database) -> None:
     assert database.check() == []
+
+
+@pytest.mark.parametrize("sql", [OTHERS, LOOSE_KEYS], ids=["engines", "keys"])
+def test_a_start_looks_at_no_other_schema(mariadb: MariaDb, sql: str) -> None:
+    """A server that holds many would open all their tables, and stumble over what is wrong with any."""
+    engine = open_engine(mariadb.create())
+    plan = str(engine.execute_sql(f"EXPLAIN {sql}").fetchall())
+    assert "Scanned 1 database" in plan
+    assert "Scanned all" not in plan
+    engine.drop()
 
 
 def test_keys_compare_by_bytes(database: Database) -> None:
