@@ -31,11 +31,15 @@ class Child:
 
 
 async def told_to_stop() -> None:
-    """Returns at the first SIGINT, SIGTERM or SIGHUP; a second one of the first two ends the process at once."""
+    """Returns at the first SIGINT, SIGTERM or SIGHUP; a second one of the first two ends the process at once.
+
+    A second SIGHUP is nobody's word: it would only meet the loop while it closes, and be complained about.
+    """
     stop = asyncio.Event()
     for number in (*ASKED, LEFT_ALONE):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await stop.wait()
+    signal.signal(LEFT_ALONE, signal.SIG_IGN)
     for number in ASKED:
         asyncio.get_running_loop().remove_signal_handler(number)
 
