@@ -15,7 +15,7 @@ from typing import Any
 from adapters.transport import Transport
 from bootstrap import build, configure_logging, find_merchant, prepare_tables
 from jobs.runner import Runner
-from models.batcher import Batcher
+from models.batcher import Batcher, Entry, Told
 from server import listen
 from services.notifications import Notifications
 from settings import load
@@ -23,7 +23,7 @@ from supervisor import told_to_stop
 
 
 class OneByOne(Batcher[Any, Any]):
-    """No queue, no task: the caller does the work."""
+    """No queue: the caller does the work or, where it is called back, a task of its own."""
 
     def __init__(self, work: Callable[[list[Any]], Awaitable[list[Any]]]) -> None:
         super().__init__(work)
@@ -31,6 +31,13 @@ class OneByOne(Batcher[Any, Any]):
     async def submit(self, item: Any) -> Any:
         [done] = await self._work([item])
         return done
+
+    def hand_in(self, item: Any, told: Told) -> Entry[Any]:
+        entry = Entry(item, told, 0.0)
+        task = asyncio.create_task(self._do([entry]))
+        self._slow.add(task)  # kept, as the loop does not
+        task.add_done_callback(self._slow.discard)
+        return entry
 
 
 class Unbatched(Notifications):

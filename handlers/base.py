@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import tornado.web
 from pydantic import BaseModel, ValidationError
 
-from handlers.intake import Body, headers_of_all, in_flight, request_id
+from handlers.intake import Body, headers_of_all, in_flight, is_closing, request_id
 from handlers.limits import Limits, client_address
 from handlers.shapes import NoBody
 from handlers.strict_json import BadJson, loads
@@ -59,7 +59,7 @@ class Door(tornado.web.RequestHandler):
 
     def set_default_headers(self) -> None:
         self.clear_header("Server")
-        for name, value in headers_of_all(self.services).items():
+        for name, value in headers_of_all(is_closing(self.services)).items():
             self.set_header(name, value)
         # What has an unknown method Tornado answers without reading the body, and closes.
         if self.request.method not in self.SUPPORTED_METHODS:

@@ -17,13 +17,16 @@ def request_id() -> str:
     return f"{next(NUMBERS):016x}"
 
 
-def headers_of_all(services: Services) -> dict[str, str]:
-    """What every answer says. On the way out a client is sent elsewhere with its answer: one that kept its connection
-    and went on asking would be cut off in the end."""
+def is_closing(services: Services) -> bool:
+    """On the way in and out a client is sent elsewhere with its answer: one that kept its connection and went on asking
+    would be cut off in the end."""
+    return bool(services.leaving or services.starting)
+
+
+def headers_of_all(closing: bool) -> dict[str, str]:
+    """What every answer says."""
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-    if services.leaving or services.starting:
-        headers["Connection"] = "close"
-    return headers
+    return {**headers, "Connection": "close"} if closing else headers
 
 
 class Body:

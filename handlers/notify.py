@@ -6,20 +6,18 @@ to the adapter and back. A RequestHandler would cost more than all that is done 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections import Counter
-from functools import lru_cache
+from functools import cache, lru_cache
 from http import HTTPStatus
 from typing import Any
 
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest, ResponseStartLine, format_timestamp
-from tornado.routing import Router
 
 from adapters.base import Reply
 from adapters.errors import BadSignature, Malformed, PaymentError, SignatureProbe
-from handlers.intake import Body, headers_of_all, in_flight, request_id
+from handlers.intake import Body, headers_of_all, in_flight, is_closing, request_id
 from handlers.observe import observe
 from services.bundle import Services
 from services.errors import DatabaseUnavailable, Invalid, Refused, TryLater
@@ -28,20 +26,8 @@ from services.notifications import Received
 
 logger = logging.getLogger("pay.notify")
 
-ANSWER_WITHIN = 4.0  # seconds: WeChat waits five, and a refusal in time is better than an answer too late
 COME_AGAIN = Reply(HTTPStatus.INTERNAL_SERVER_ERROR, "", b"")  # whatever happened, every provider understands this
 POST_ALONE = Reply(HTTPStatus.METHOD_NOT_ALLOWED, "", b"")
-
-
-class NotifyRouter(Router):
-    """``/notify/{adapter}/payment`` and ``/refund``: live for every configured generation, whatever is the default."""
-
-    def __init__(self, services: Services, adapter: str) -> None:
-        self._services = services
-        self._adapter = adapter
-
-    def find_handler(self, request: HTTPServerRequest, **_: object) -> HTTPMessageDelegate:
-        return Notice(self._services, self._adapter, request)
 
 
 class Notice(HTTPMessageDelegate):
@@ -66,24 +52,17 @@ class Notice(HTTPMessageDelegate):
         if self._request.method != "POST":
             return self._reply(POST_ALONE)
         try:
-            received = self._verified()
+            self._services.notifications.keep(self._verified(), self._kept)
         except Exception as error:
             self._reply(self._refusal(error))
-        else:
-            self._task = asyncio.create_task(self._store(received))  # kept, as the loop does not
 
     def _verified(self) -> Received:
         if self._services.starting:
             raise TryLater("starting")
         return self._services.notifications.verified(self._adapter, self._single_headers(), self._body.whole())
 
-    async def _store(self, received: Received) -> None:
-        try:
-            await self._services.notifications.keep(received, ANSWER_WITHIN)
-        except Exception as error:
-            self._reply(self._refusal(error))
-        else:
-            self._reply(self._counted("accepted"))
+    def _kept(self, _: None, error: Exception | None) -> None:
+        self._reply(self._refusal(error) if error else self._counted("accepted"))
 
     def _refusal(self, error: Exception) -> Reply:
         """Every way a notification can go wrong: the label that is counted, and what the provider is told."""
@@ -121,21 +100,28 @@ class Notice(HTTPMessageDelegate):
     def _reply(self, reply: Reply) -> None:
         """Write it. Who went away meanwhile does not get it, and that is all."""
         in_flight.discard(self)
-        headers = HTTPHeaders({"Date": _date(int(time.time())), **headers_of_all(self._services)})
-        if reply.status == HTTPStatus.METHOD_NOT_ALLOWED:
-            headers["Allow"] = "POST"
-        if reply.status != HTTPStatus.NO_CONTENT:
-            headers["Content-Length"] = str(len(reply.body))
-            if reply.content_type:
-                headers["Content-Type"] = reply.content_type
-        connection: Any = self._request.connection  # every request of a server has one
-        connection.write_headers(
-            ResponseStartLine("", reply.status, HTTPStatus(reply.status).phrase), headers, reply.body
-        )
+        request, closing = self._request, is_closing(self._services)
+        connection: Any = request.connection  # every request of a server has one
+        headers = _headers(reply, int(time.time()), closing, request.version, request.headers.get("Connection"))
+        connection.write_headers(_start_line(reply.status), headers, reply.body)
         connection.finish()
-        observe(self._request, "notify", reply.status, self._id)
+        observe(request, "notify", reply.status, self._id)
 
 
-@lru_cache(1)
-def _date(second: int) -> str:
-    return format_timestamp(second)
+@lru_cache(32)
+def _headers(reply: Reply, second: int, closing: bool, *_asked: str | None) -> HTTPHeaders:
+    """The same object for all that are answered alike in this ``second``. Tornado adds to it what the request asked for
+    by its version and its Connection, so these are looked at as well."""
+    headers = HTTPHeaders({"Date": format_timestamp(second), **headers_of_all(closing)})
+    if reply.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = "POST"
+    if reply.status != HTTPStatus.NO_CONTENT:
+        headers["Content-Length"] = str(len(reply.body))
+        if reply.content_type:
+            headers["Content-Type"] = reply.content_type
+    return headers
+
+
+@cache
+def _start_line(status: int) -> ResponseStartLine:
+    return ResponseStartLine("", status, HTTPStatus(status).phrase)

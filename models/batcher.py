@@ -7,14 +7,41 @@ exception is raised for its item.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from functools import partial
+from typing import Any, Generic, TypeVar
 
 from models.engine import Contended, DatabaseUnavailable
 
+logger = logging.getLogger("pay.database")
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Told = Callable[[Any, Exception | None], None]  # the item's result, or what was raised for it
+
+
+class Entry(Generic[Item]):
+    """An item, who is to be told what became of it, and until when."""
+
+    __slots__ = ("_told", "begun", "item", "open", "until")
+
+    def __init__(self, item: Item, told: Told, until: float) -> None:
+        self.item = item
+        self.until = until
+        self.begun = False
+        self.open = True
+        self._told = told
+
+    def settle(self, result: Any = None, error: Exception | None = None) -> None:
+        """Once: who was told already hears nothing more."""
+        if self.open:
+            self.open = False
+            try:
+                self._told(result, error)
+            except Exception:  # the others want to hear as well
+                logger.exception("whoever waited could not be told")
 
 
 class Batcher(Generic[Item, Result]):
@@ -28,37 +55,48 @@ class Batcher(Generic[Item, Result]):
         most: int = 100,
         queue: int = 2000,
         patience: float | None = None,
+        to_the_end: bool = False,
         alone_for: float | None = None,
     ) -> None:
-        """``most`` items at once; ``queue`` may wait, each so many seconds of ``patience``. After ``alone_for`` seconds
-        a batch holds nobody else up, on a locked row, say: the next one begins beside it.
+        """``most`` items at once; ``queue`` may wait, each so many seconds of ``patience`` until it is begun or, with
+        ``to_the_end``, until it is done. After ``alone_for`` seconds a batch holds nobody else up, on a locked row,
+        say: the next one begins beside it.
         """
         self._work = work
         self._most = most
         self._limit = queue
         self._patience = patience
+        self._to_the_end = to_the_end
         self._alone_for = alone_for
-        self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._waiting: deque[Entry[Item]] = deque()
+        self._pressed: deque[Entry[Item]] = deque()  # who has only so much patience, in the order of their time
+        self._timer: asyncio.TimerHandle | None = None  # for the first of them
         self._task: asyncio.Task[None] | None = None  # takes what waits
         self._slow: set[asyncio.Task[None]] = set()  # have been at one batch for long, and take no other
 
     async def submit(self, item: Item) -> Result:
         """Raises DatabaseUnavailable if too much waits already, or its turn did not come in time; it is then not done.
-        Else what ``work`` raised for this very item."""
-        if len(self._waiting) >= self._limit:
-            raise DatabaseUnavailable("too much is waiting for the database")
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Result] = loop.create_future()
-        future.add_done_callback(_heard)
-        self._waiting.append((item, future))
-        self._begin()
-        if self._patience is None:
-            return await future
-        timer = loop.call_later(self._patience, self._give_up, item, future)
+        TimeoutError if it was not done in time, and may be, later. Else what ``work`` raised for this very item."""
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        entry = self.hand_in(item, partial(_answer, future))
         try:
             return await future
         finally:
-            timer.cancel()
+            entry.open = False  # who goes away while it waits does not want it any more
+
+    def hand_in(self, item: Item, told: Told) -> Entry[Item]:
+        """``submit`` for a caller that is called back. Raises DatabaseUnavailable if too much waits already."""
+        if len(self._waiting) >= self._limit:
+            raise DatabaseUnavailable("too much is waiting for the database")
+        entry = Entry(item, told, 0.0)
+        if self._patience is not None:
+            entry.until = asyncio.get_running_loop().time() + self._patience
+            self._pressed.append(entry)
+            if self._timer is None:
+                self._watch()
+        self._waiting.append(entry)
+        self._begin()
+        return entry
 
     async def drain(self) -> None:
         """Wait until all that was accepted is done."""
@@ -69,9 +107,22 @@ class Batcher(Generic[Item, Result]):
         if self._waiting and self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
-    def _give_up(self, item: Item, future: asyncio.Future[Result]) -> None:
-        if (item, future) in self._waiting:
-            _settle(future, error=DatabaseUnavailable(f"no turn came within {self._patience:.0f} s"))
+    def _watch(self) -> None:
+        """One timer for all: who came first runs out of patience first."""
+        loop = asyncio.get_running_loop()
+        while self._pressed and (not self._is_pressed(self._pressed[0]) or self._pressed[0].until <= loop.time()):
+            entry = self._pressed.popleft()
+            if self._is_pressed(entry):
+                entry.settle(error=self._too_late())
+        self._timer = loop.call_at(self._pressed[0].until, self._watch) if self._pressed else None
+
+    def _is_pressed(self, entry: Entry[Item]) -> bool:
+        return entry.open and (self._to_the_end or not entry.begun)
+
+    def _too_late(self) -> Exception:
+        if self._to_the_end:
+            return TimeoutError(f"not done within {self._patience:.0f} s")
+        return DatabaseUnavailable(f"no turn came within {self._patience:.0f} s")
 
     async def _run(self) -> None:
         me = asyncio.current_task()
@@ -79,13 +130,21 @@ class Batcher(Generic[Item, Result]):
             while self._waiting and self._task is me:
                 # Who went away while it waited was told nothing, or that nothing was done. What has begun goes on.
                 taken = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
-                if batch := [pair for pair in taken if not pair[1].done()]:
+                if batch := [entry for entry in taken if entry.open]:
+                    for entry in batch:
+                        entry.begun = True
                     await self._turn(batch)
+                self._forget()
         finally:
             if self._task is me:
                 self._task = None
 
-    async def _turn(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+    def _forget(self) -> None:
+        """Those at the head who were told, with their items; the timer finds fewer when it comes."""
+        while self._pressed and not self._is_pressed(self._pressed[0]):
+            self._pressed.popleft()
+
+    async def _turn(self, batch: list[Entry[Item]]) -> None:
         if self._alone_for is None:
             return await self._do(batch)
         timer = asyncio.get_running_loop().call_later(self._alone_for, self._make_way)
@@ -101,36 +160,31 @@ class Batcher(Generic[Item, Result]):
         self._task = None
         self._begin()
 
-    async def _do(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+    async def _do(self, batch: list[Entry[Item]]) -> None:
         try:
-            results = await self._work([item for item, _ in batch])
+            results = await self._work([entry.item for entry in batch])
             if len(results) != len(batch):
                 raise ValueError(f"{len(results)} results of {len(batch)} items")
         except Exception as error:
             away = isinstance(error, DatabaseUnavailable) and not isinstance(error, Contended)
             if len(batch) > 1 and not away:
-                await asyncio.gather(*(self._do([pair]) for pair in batch))  # none waits for the one that is to blame
+                await asyncio.gather(*(self._do([entry]) for entry in batch))  # none waits for the one that is to blame
                 return
-            for _, future in batch:
-                _settle(future, error=error)
+            for entry in batch:
+                entry.settle(error=error)
             return
-        for (_, future), result in zip(batch, results, strict=True):
+        for entry, result in zip(batch, results, strict=True):
             if isinstance(result, Exception):
-                _settle(future, error=result)
+                entry.settle(error=result)
             else:
-                _settle(future, result)
+                entry.settle(result)
 
 
-def _heard(future: asyncio.Future[Result]) -> None:
-    """Nobody may wait for it any more; asyncio would take that for a mistake, and shout."""
-    if not future.cancelled():
-        future.exception()
-
-
-def _settle(future: asyncio.Future[Result], result: Result | None = None, error: Exception | None = None) -> None:
+def _answer(future: asyncio.Future[Result], result: Result, error: Exception | None) -> None:
+    """Nobody may wait for it any more."""
     if future.done():
         return
     if error is None:
-        future.set_result(result)  # type: ignore[arg-type]  # without an error there is one, which may be None itself
+        future.set_result(result)
     else:
         future.set_exception(error)

@@ -7,11 +7,15 @@ with a place for each value, and from then on only filled in:
     order = BY_NUMBER.first("MP2026...")
 
 Values go to the driver, and come back from it, as they are: whole numbers and text, as the columns hold them.
+
+SQLite's driver lets other threads run before each row that it fetches, and then waits for its turn. So SQLite packs
+what it finds into one JSON array, and hands over a single row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
@@ -52,14 +56,33 @@ class _Composed:
     model: type[peewee.Model]
     sql: str
     parts: tuple[Any, ...]  # marks, and what the query says itself
+    names: tuple[str, ...] = ()  # of the columns that a SELECT finds
+    packed: bool = False
 
     @classmethod
     def by(cls, query: Any) -> _Composed:
         sql, parts = query.sql()
-        return cls(query.model, sql, tuple(parts))
+        if not isinstance(query, peewee.ModelSelect):
+            return cls(query.model, sql, tuple(parts))
+        names = tuple(column.name for column in query.selected_columns)
+        packed = issubclass(_engine(), peewee.SqliteDatabase)
+        return cls(query.model, _packed(sql, len(names)) if packed else sql, tuple(parts), names, packed)
 
-    def filled(self, arguments: Sequence[Any]) -> list[Any]:
-        return [part.value(arguments) if type(part) is _Mark else part for part in self.parts]
+    def run(self, arguments: Sequence[Any]) -> Any:
+        """The driver's cursor."""
+        values = [part.value(arguments) if type(part) is _Mark else part for part in self.parts]
+        return proxy.execute_sql(self.sql, values)
+
+    def found(self, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        cursor = self.run(arguments)
+        found: Sequence[Sequence[Any]] = json.loads(cursor.fetchone()[0]) if self.packed else cursor.fetchall()
+        return found
+
+
+def _packed(sql: str, columns: int) -> str:
+    """All rows in one, in the order that the query asks for."""
+    names = ", ".join(f"c{number}" for number in range(columns))
+    return f"WITH found({names}) AS ({sql}) SELECT json_group_array(json_array({names})) FROM found"  # noqa: S608 - ours
 
 
 class Prepared(Generic[M]):
@@ -74,34 +97,32 @@ class Prepared(Generic[M]):
         self._composed: dict[tuple[object, ...], _Composed] = {}
 
     def all(self, *values: Any) -> list[M]:
-        return list(self._rows(values))
+        composed, arguments = self._for(values)
+        model: type[M] = composed.model  # type: ignore[assignment]  # the query's own
+        return [row_of(model, zip(composed.names, row, strict=True)) for row in composed.found(arguments)]
 
     def first(self, *values: Any) -> M | None:
-        return next(self._rows(values), None)
+        return next(iter(self.all(*values)), None)
 
     def tuples(self, *values: Any) -> list[tuple[Any, ...]]:
         """Plain rows, for a query that selects from several models."""
-        return list(self._run(values)[1].fetchall())
+        composed, arguments = self._for(values)
+        return [tuple(row) for row in composed.found(arguments)]
 
     def run(self, *values: Any) -> int:
         """How many rows an UPDATE or DELETE found."""
-        return int(self._run(values)[1].rowcount)
+        composed, arguments = self._for(values)
+        return int(composed.run(arguments).rowcount)
 
-    def _rows(self, values: Sequence[Any]) -> Iterator[M]:
-        model: type[M]
-        model, cursor = self._run(values)
-        names = [model._meta.columns[column[0]].name for column in cursor.description]
-        for row in cursor.fetchall():
-            yield row_of(model, zip(names, row, strict=True))
-
-    def _run(self, values: Sequence[Any]) -> tuple[Any, Any]:
+    def _for(self, values: Sequence[Any]) -> tuple[_Composed, Sequence[Any]]:
+        """The statement for values of this shape, and what goes into it."""
         arguments = [_padded(value) if isinstance(value, list) else value for value in values]
         shape = (_engine(), *(len(value) if isinstance(value, list) else None for value in arguments))
         composed = self._composed.get(shape)
         if composed is None:
             places = [_places(index, value) for index, value in enumerate(arguments)]
             composed = self._composed[shape] = _Composed.by(self._compose(*places))
-        return composed.model, proxy.execute_sql(composed.sql, composed.filled(arguments))
+        return composed, arguments
 
 
 def _engine() -> Any:

@@ -6,7 +6,6 @@ inbox job. If storing fails, nothing is acknowledged and the provider comes agai
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from adapters.base import Adapters, RefundReport, TradeReport
 from adapters.base import Notification as Message
 from models import Notification
-from models.batcher import Batcher
+from models.batcher import Batcher, Told
 from models.database import ALONE_FOR, Database
 from models.engine import DatabaseUnavailable
 from models.statements import Prepared, insert_new
@@ -31,6 +30,7 @@ PROCESSED = Prepared[Notification](
         Notification.dedupe_key.in_(keys), Notification.processed_at.is_null()
     )
 )
+ANSWER_WITHIN = 4.0  # seconds: WeChat waits five, and a refusal in time is better than an answer too late
 HINT = "hint"  # the kind of an unsigned notice (v2 refunds): a reason to ask, never evidence
 
 
@@ -48,21 +48,22 @@ class Notifications:
         self._database = database
         self._adapters = adapters
         self._now = now
-        self._batcher: Batcher[Received, None] = Batcher(self._store, alone_for=ALONE_FOR)
+        self._batcher: Batcher[Received, None] = Batcher(
+            self._store, patience=ANSWER_WITHIN, to_the_end=True, alone_for=ALONE_FOR
+        )
 
     def verified(self, adapter: str, headers: Mapping[str, str], body: bytes) -> Received:
         """One message, of which nothing is kept yet. Raises BadSignature or Malformed."""
         message = self._adapters[adapter].parse_notification(headers, body, int(self._now()))
         return Received(adapter, message, hashlib.sha256(body).hexdigest())
 
-    async def keep(self, received: Received, within: float) -> None:
-        """Store and apply it; on return it may be acknowledged.
+    def keep(self, received: Received, told: Told) -> None:
+        """Store and apply it; ``told`` without an error, it may be acknowledged.
 
-        Raises DatabaseUnavailable (nothing is promised), TimeoutError if it is not stored ``within`` so many seconds
-        (it may be, later).
+        Else what went wrong: DatabaseUnavailable (nothing is promised; raised, if it is known at once), TimeoutError if
+        it was not stored within ``ANSWER_WITHIN`` (it may be, later).
         """
-        async with asyncio.timeout(within):
-            await self._batcher.submit(received)
+        self._batcher.hand_in(received, told)
 
     async def drain(self) -> None:
         await self._batcher.drain()

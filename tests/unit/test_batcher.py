@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from models.batcher import Batcher
+from models.batcher import Batcher, Told
 from models.engine import Contended, DatabaseUnavailable
 
 
@@ -109,6 +109,63 @@ def test_what_has_not_begun_in_time_is_never_done() -> None:
 
 def test_what_has_begun_in_time_may_take_longer() -> None:
     assert asyncio.run(_while_one_is_busy(0.15, 5)) == ([1, 2], "done")
+
+
+async def _called_back(seconds: float, **options: float) -> list[tuple[int, int | None, str]]:
+    """What two items heard that take so long: the item, its result, the error's kind."""
+    heard: list[tuple[int, int | None, str]] = []
+
+    async def work(items: list[int]) -> list[int]:
+        await asyncio.sleep(seconds)
+        return [item * 10 for item in items]
+
+    def hear(item: int) -> Told:
+        def told(result: int | None, error: Exception | None) -> None:
+            heard.append((item, result, type(error).__name__ if error else ""))
+            raise RuntimeError("whoever hears it stumbles")
+
+        return told
+
+    batcher = Batcher(work, most=1, to_the_end=True, patience=0.05, **options)  # type: ignore[arg-type]
+    for item in (1, 2):
+        batcher.hand_in(item, hear(item))
+    assert heard == []  # not before the caller goes on
+    await batcher.drain()
+    return heard
+
+
+def test_who_is_called_back_hears_once_and_a_stumble_is_its_own(caplog: pytest.LogCaptureFixture) -> None:
+    assert asyncio.run(_called_back(0.001)) == [(1, 10, ""), (2, 20, "")]
+    assert caplog.text.count("whoever waited could not be told") == 2
+
+
+def test_what_is_not_done_in_time_is_told_so_and_done_all_the_same() -> None:
+    """To the end: the first had begun, the second had not, and is then left out."""
+    assert asyncio.run(_called_back(0.1)) == [(1, None, "TimeoutError"), (2, None, "TimeoutError")]
+
+
+def test_patience_is_each_items_own() -> None:
+    """One timer for all: it goes on to whoever is next."""
+    begun: list[int] = []
+
+    async def work(items: list[int]) -> list[int]:
+        begun.extend(items)
+        await asyncio.sleep(0.2)
+        return items
+
+    async def main() -> list[int | BaseException]:
+        batcher = Batcher(work, most=1, patience=0.3)
+        tasks = []
+        for item, pause in enumerate((0.02, 0.02, 0.2, 0)):  # turns come after 0, 200 and 400 ms
+            tasks.append(asyncio.create_task(batcher.submit(item)))
+            await asyncio.sleep(pause)
+        told = await asyncio.gather(*tasks, return_exceptions=True)
+        assert await batcher.submit(5) == 5  # and so it is for who comes when all is over
+        return told
+
+    told = asyncio.run(main())
+    assert begun == [0, 1, 3, 5]
+    assert [type(each) for each in told] == [int, int, DatabaseUnavailable, int]
 
 
 def test_a_result_that_is_an_exception_is_its_items_alone() -> None:
