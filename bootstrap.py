@@ -9,7 +9,7 @@ import logging
 import time
 import tomllib
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import tornado.web
@@ -233,9 +233,22 @@ def prepare_tables(program: Program) -> None:
         program.services.catalogue.seed(ROOT / program.settings.catalogue_dir / "products.json")
 
 
+class Line(logging.Formatter):
+    """As usual, but what a line says of its second is made once for all lines of that second."""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - logging's
+        return f"{_second(int(record.created))},{int(record.msecs):03}"
+
+
+@lru_cache(4)
+def _second(at: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
 def configure_logging(level: str) -> None:
     """One line an event, on standard error. ``handlers.observe`` logs access; libraries speak when they warn."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.basicConfig(level=logging.WARNING)
+    logging.getLogger().handlers[0].setFormatter(Line("%(asctime)s %(levelname)s %(name)s %(message)s"))
     # What no line of ours tells, each would look up.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None  # nor which line of the program said it: logging's documentation names this switch

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import gc
 import logging
 import os
 import socket
@@ -29,6 +30,7 @@ logger = logging.getLogger("pay.start")
 SHARED_PORT = "PAY_SHARED_PORT"  # set for the children of a server with PROCESSES > 1
 DATABASE_AGAIN = 1.0  # seconds between two looks for a database that is away at the start
 TURN = 0.001  # seconds that one thread may keep the others waiting: the tables' threads ask for a turn at every row
+YOUNG = 10_000  # objects made and not yet gone, before the collector looks at them; Python's own number is 700
 M_ARENA_MAX = -8  # of glibc's malloc.h
 FINISH_WITHIN = 10.0  # seconds for what was accepted before the stop
 
@@ -66,6 +68,7 @@ async def _begin(program: Program, runner: Runner) -> Server:
         )
     await runner.start()
     services.starting.clear()
+    _settled()
     return server or listen(program)
 
 
@@ -129,6 +132,13 @@ def _bind(settings: Settings, *, shared: bool) -> list[socket.socket]:
     except OSError as error:
         where = f"{settings.host}:{settings.port}"
         raise SettingsError([f"HOST, PORT: cannot listen on {where}: {error.strerror}; choose another"]) from error
+
+
+def _settled() -> None:
+    """What is here now stays: the collector need not look at it again, nor so often for what requests leave behind."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG)
 
 
 def _one_heap() -> None:

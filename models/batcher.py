@@ -128,6 +128,7 @@ class Batcher(Generic[Item, Result]):
         me = asyncio.current_task()
         try:
             while self._waiting and self._task is me:
+                await self._gathered()
                 # Who went away while it waited was told nothing, or that nothing was done. What has begun goes on.
                 taken = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
                 if batch := [entry for entry in taken if entry.open]:
@@ -138,6 +139,14 @@ class Batcher(Generic[Item, Result]):
         finally:
             if self._task is me:
                 self._task = None
+
+    async def _gathered(self) -> None:
+        """Until a turn of the loop brings nothing more. Who was just answered often comes again at once; what is done
+        beside a busy loop has to ask for the interpreter at each step, which costs both of them more than the wait."""
+        seen = 0
+        while seen < len(self._waiting) < self._most:
+            seen = len(self._waiting)
+            await asyncio.sleep(0)
 
     def _forget(self) -> None:
         """Those at the head who were told, with their items; the timer finds fewer when it comes."""

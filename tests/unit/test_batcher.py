@@ -90,7 +90,7 @@ async def _while_one_is_busy(batcher_waits: float | None, caller_waits: float) -
 
     batcher = Batcher(work, patience=batcher_waits)
     first = asyncio.create_task(batcher.submit(1))
-    await asyncio.sleep(0)
+    await asyncio.sleep(0.01)
     try:
         await asyncio.wait_for(batcher.submit(2), caller_waits)
         end = "done"
