@@ -234,10 +234,14 @@ def prepare_tables(program: Program) -> None:
 
 
 class Line(logging.Formatter):
-    """As usual, but what a line says of its second is made once for all lines of that second."""
+    """The usual line, put together in one step; what it says of its second is made once for all of that second."""
 
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - logging's
-        return f"{_second(int(record.created))},{int(record.msecs):03}"
+    def format(self, record: logging.LogRecord) -> str:
+        when = f"{_second(int(record.created))},{int(record.msecs):03}"
+        line = f"{when} {record.levelname} {record.name} {record.getMessage()}"
+        if record.exc_info:
+            line = f"{line}\n{self.formatException(record.exc_info)}"
+        return f"{line}\n{self.formatStack(record.stack_info)}" if record.stack_info else line
 
 
 @lru_cache(4)
@@ -248,7 +252,7 @@ def _second(at: int) -> str:
 def configure_logging(level: str) -> None:
     """One line an event, on standard error. ``handlers.observe`` logs access; libraries speak when they warn."""
     logging.basicConfig(level=logging.WARNING)
-    logging.getLogger().handlers[0].setFormatter(Line("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.getLogger().handlers[0].setFormatter(Line())
     # What no line of ours tells, each would look up.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None  # nor which line of the program said it: logging's documentation names this switch

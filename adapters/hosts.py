@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 from prometheus_client import Counter, Gauge
 
@@ -56,7 +57,7 @@ class Host:
         """``date``: the header of the answer; one that is missing or no date says nothing."""
         self._misses = 0
         try:
-            skew = round(self._wall() - parsedate_to_datetime(date or "").timestamp())
+            skew = round(self._wall() - _epoch(date or ""))
         except ValueError:
             return
         SKEW.labels(self._name).set(skew)
@@ -71,3 +72,8 @@ class Host:
     def skew(self) -> int:
         """Our clock minus its own, in seconds, as of an answer of the last minutes; 0 if there was none."""
         return self._skew if self._steady() - self._told_at <= FRESH else 0
+
+
+@lru_cache(8)  # a host says the same for a second
+def _epoch(date: str) -> float:
+    return parsedate_to_datetime(date).timestamp()

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
+from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 import peewee
@@ -179,7 +180,7 @@ def insert_new(model: type[peewee.Model], rows: Sequence[dict[str, object]], key
 def _insert_dicts(model: type[peewee.Model], rows: Sequence[dict[str, object]], *met: str) -> None:
     if rows:
         columns = tuple(rows[0])
-        _insert_rows(model, columns, [[row[name] for name in columns] for row in rows], *met)
+        _insert_rows(model, columns, list(map(itemgetter(*columns), rows)), *met)
 
 
 def _insert_rows(

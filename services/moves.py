@@ -6,10 +6,10 @@ A state is entered once in a row's life, because every move raises its rank: com
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import groupby
 from typing import Any
 
 from peewee import Case
@@ -53,9 +53,12 @@ def step(row: Row, target: str, note: str = "", **columns: Any) -> Step:
 
 def write(steps: Sequence[Step], actor: str, now: int) -> None:
     """Raises Raced if a row is not in the state its step began from: the whole unit of work is run again."""
-    moved = sorted((item for item in steps if item.source), key=lambda item: item.kind)
-    for _, group in groupby(moved, key=lambda item: item.kind):
-        _update(list(group))
+    moved: defaultdict[tuple[Any, ...], list[Step]] = defaultdict(list)
+    for item in steps:
+        if item.source:
+            moved[item.kind].append(item)
+    for kind in sorted(moved):
+        _update(moved[kind])
     insert(StateLog, [_line(item, actor, now) for item in steps])
 
 

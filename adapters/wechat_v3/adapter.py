@@ -50,6 +50,7 @@ BILLS: Mapping[BillKind, str] = {
     "fund": "/v3/bill/fundflowbill?bill_date={}&account_type=BASIC&tar_type=GZIP",
 }
 
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 REFUSED = {"signature": 401, "unavailable": 503}  # what a notification is told, by our reason
 
 
@@ -308,7 +309,3 @@ def _acknowledgement(error: str | None) -> Reply:
         return Reply(204, "application/json", b"")
     status = REFUSED.get(error, 500)
     return Reply(status, "application/json", _json({"code": "FAIL", "message": tidy(error, 100)}).encode())
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -144,10 +144,10 @@ def _once(told: Mapping[str, str | None], name: str) -> str:
 def _unbase64(text: object) -> bytes:
     """Canonical base64 only: otherwise several texts would stand for one signature. Raises BadSignature."""
     try:
-        raw = base64.b64decode(str(text).encode(), validate=True)
-    except (binascii.Error, UnicodeEncodeError):
+        raw = binascii.a2b_base64(str(text), strict_mode=True)
+    except ValueError:  # binascii.Error, or not even ASCII
         raise BadSignature("not base64") from None
-    if base64.b64encode(raw).decode() != text:
+    if binascii.b2a_base64(raw, newline=False).decode() != text:
         raise BadSignature("not canonical base64")
     return raw
 
