@@ -148,6 +148,12 @@ def columns(model: type[peewee.Model], names: str) -> list[peewee.Field]:
     return [getattr(model, name) for name in names.split()]
 
 
+def row_by_row(text: peewee.Field) -> Any:
+    """A column beside a list of keys, to be compared in the rows that the keys find. SQLite thinks the column's index a
+    shorter way than many keys, and walks all rows of one state."""
+    return peewee.fn.COALESCE(text, "")
+
+
 def row_of(model: type[M], values: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> M:
     """A row in hand, without a look at each value."""
     made = model(__no_default__=True)

@@ -16,7 +16,7 @@ from peewee import Case
 
 from models import Order, Refund, Shipment, StateLog, Transaction
 from models.database import Raced
-from models.statements import Prepared, insert
+from models.statements import Prepared, insert, row_by_row
 from models.states import ORDER, REFUND, SHIPMENT, TRANSACTION, StateTable
 
 Row = Order | Transaction | Refund | Shipment
@@ -113,7 +113,7 @@ def _prepared(model: type[Row], names: tuple[str, ...]) -> Prepared[Row]:
         news = [Case(model.id, list(zip(ids, new, strict=True))) if isinstance(new, list) else new for new in values]
         changes = dict(zip(names, news, strict=True))
         moved = model.update(state=target, version=model.version + 1, **changes)
-        return moved.where(model.id.in_(ids), model.state == source)
+        return moved.where(model.id.in_(ids), row_by_row(model.state) == source)
 
     return Prepared(compose)
 

@@ -15,7 +15,7 @@ from peewee import fn
 
 from models import Order, OrderItem, Product, User
 from models.database import locked
-from models.statements import Prepared, add, columns, row_of
+from models.statements import Prepared, add, columns, row_by_row, row_of
 from services.errors import Conflicting, Invalid, Refused, each_answered
 from services.moves import beginning, write
 
@@ -31,7 +31,7 @@ BUYERS = Prepared[User](lambda users: locked(User.select(User.id).where(User.id.
 WAITING = Prepared[Order](
     lambda users: (
         Order.select(Order.user, fn.COUNT(Order.id))
-        .where(Order.user.in_(users), Order.state.in_(OPEN))
+        .where(Order.user.in_(users), row_by_row(Order.state).in_(OPEN))
         .group_by(Order.user)
     )
 )

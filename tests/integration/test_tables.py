@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from peewee import OperationalError
 
 from models import Discrepancy, Order, Outbox, Payment, Shipment, StateLog, Transaction, User, invariants
+from models.base import proxy
 from models.database import MIGRATIONS, Database, Raced, rows
 from models.engine import LOOSE_KEYS, OTHERS, DatabaseUnavailable, migration_lock, open_engine
-from services.moves import begin, move
+from models.statements import row_of
+from services.moves import begin, move, step, write
+from services.placing import WAITING
 from tests.databases import MariaDb, Tables
 
 NOW = 1_800_000_000
@@ -56,6 +60,31 @@ def test_a_start_looks_at_no_other_schema(mariadb: MariaDb, sql: str) -> None:
     assert "Scanned 1 database" in plan
     assert "Scanned all" not in plan
     engine.drop()
+
+
+def test_many_rows_are_found_by_their_keys_and_not_by_a_state_that_all_have(tmp_path: Path) -> None:
+    """Without statistics SQLite thinks an index a shorter way than a hundred keys: it would walk every open order."""
+    database = Database(f"sqlite:///{tmp_path / 'pay.db'}", threads=1)
+    database.migrate()
+    of_buyers, of_orders = database.run_here(_plans)
+    assert "USING INDEX orders_user_id" in of_buyers
+    assert "orders USING INTEGER PRIMARY KEY" in of_orders
+    database.close()
+
+
+def _plans() -> tuple[str, str]:
+    """How orders are counted that buyers have open, and how a hundred are moved."""
+    many, said, connection = list(range(1, 101)), list[str](), proxy.obj.connection()
+    connection.set_trace_callback(said.append)
+    WAITING.tuples(many)
+    orders = [
+        row_of(Order, {"id": number, "order_no": str(number), "state": "PAYING", "version": 1}) for number in many
+    ]
+    with pytest.raises(Raced):  # there is none of them
+        write([step(order, "PAID", paid_fen=1, paid_at=2) for order in orders], "notification", 3)
+    connection.set_trace_callback(None)
+    plans = [str([row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]) for sql in said]
+    return plans[0], plans[-1]
 
 
 def test_keys_compare_by_bytes(database: Database) -> None:
