@@ -45,10 +45,9 @@ def step(row: Row, target: str, note: str = "", **columns: Any) -> Step:
     """Move the row in hand to ``target``, setting ``columns`` with it. Raises IllegalMove: that is a bug."""
     source = row.state
     _table(row).check(source, target)
-    row.state, row.version = target, row.version + 1
-    for name, value in columns.items():
-        setattr(row, name, value)
-    return Step(row, source, target, row.version, note[:200], columns)
+    version = row.version + 1
+    row.__data__.update(columns, state=target, version=version)
+    return Step(row, source, target, version, note[:200], columns)
 
 
 def write(steps: Sequence[Step], actor: str, now: int) -> None:

@@ -215,7 +215,7 @@ _V3_CERTIFICATE = (
 _V3_UNSEAL = (
     'return decrypt(api_key, sealed.get("nonce"), sealed.get("associated_data") or "", sealed.get("ciphertext"))'
 )
-_V3_GCM = "return AESGCM(api_key).decrypt(nonce.encode(), _unbase64(ciphertext), associated_data.encode())"
+_V3_GCM = "return _cipher(api_key).decrypt(nonce.encode(), _unbase64(ciphertext), associated_data.encode())"
 _V3_TEXT = 'return _STRICT.decode(body.decode("utf-8"))'
 _V3_JSON = "_STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)"
 _V3_FEN = "if type(value) is not int or not 1 <= value <= 9_999_999_999:"
@@ -241,7 +241,7 @@ V3_MESSAGES = [
     Fault("v3", "associated data always transaction", _V3_GCM, _V3_GCM.replace("associated_data.encode()", 'b"transaction"')),
     Fault("v3", "associated data left out", _V3_GCM, _V3_GCM.replace("associated_data.encode()", "None")),
     Fault("v3", "nonce and associated data swapped", _V3_GCM,
-          "return AESGCM(api_key).decrypt(associated_data.encode(), _unbase64(ciphertext), nonce.encode())"),
+          "return _cipher(api_key).decrypt(associated_data.encode(), _unbase64(ciphertext), nonce.encode())"),
     Fault("v3", "nonce of any length", "if len(nonce.encode()) != 12:", "if False:"),
     Fault("v3", "a resource that does not open is empty", 'raise BadSignature("the resource does not open") from None', 'return b"{}"'),
     Fault("v3", "repeated JSON keys", "if len(values) != len(pairs):", "if False:"),

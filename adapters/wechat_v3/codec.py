@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from cryptography import x509
@@ -147,7 +148,7 @@ def _unbase64(text: object) -> bytes:
         raw = binascii.a2b_base64(str(text), strict_mode=True)
     except ValueError:  # binascii.Error, or not even ASCII
         raise BadSignature("not base64") from None
-    if binascii.b2a_base64(raw, newline=False).decode() != text:
+    if base64.b64encode(raw).decode() != text:
         raise BadSignature("not canonical base64")
     return raw
 
@@ -219,9 +220,14 @@ def decrypt(api_key: bytes, nonce: object, associated_data: object, ciphertext: 
     try:
         if len(nonce.encode()) != 12:
             raise BadSignature("a nonce that is not 12 bytes long")
-        return AESGCM(api_key).decrypt(nonce.encode(), _unbase64(ciphertext), associated_data.encode())
+        return _cipher(api_key).decrypt(nonce.encode(), _unbase64(ciphertext), associated_data.encode())
     except (InvalidTag, UnicodeEncodeError):
         raise BadSignature("the resource does not open") from None
+
+
+@lru_cache(4)  # a merchant has one key, and a second while it is changed
+def _cipher(api_key: bytes) -> AESGCM:
+    return AESGCM(api_key)
 
 
 # --- JSON, strict (money.md F26) ---

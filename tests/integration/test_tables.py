@@ -96,13 +96,14 @@ def test_keys_compare_by_bytes(database: Database) -> None:
 
 
 def test_text_of_every_kind_survives(database: Database) -> None:
-    detail = "茶🍵 'quoted' \\ %s"
+    texts = ["茶🍵 'quoted' \\ %s", "", "0", "_a1", "ＡＢ１２", "茶", "'", "\\", "a'", "1\\", '"', "a\0b", "\n", "NULL"]
 
-    def there_and_back() -> str:
-        row = Discrepancy.create(kind="K", ref="R", detail=detail, state="OPEN", created_at=NOW)
-        return str(Discrepancy.get_by_id(row.id).detail)
+    def there_and_back() -> list[str]:
+        for number, detail in enumerate(texts):
+            Discrepancy.create(kind="K", ref=str(number), detail=detail, state="OPEN", created_at=NOW)
+        return [row.detail for row in Discrepancy.select().order_by(Discrepancy.id)]
 
-    assert database.run_here(there_and_back) == detail
+    assert database.run_here(there_and_back) == texts
 
 
 def test_a_lost_race_is_run_again_whole(database: Database) -> None:
