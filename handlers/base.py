@@ -5,11 +5,11 @@ A verb is then: parse, one service call, write.
 
 from __future__ import annotations
 
-import json
 import logging
 from http import HTTPStatus
 from typing import Any, TypeVar
 
+import orjson
 import tornado.web
 from pydantic import BaseModel, ValidationError
 
@@ -25,7 +25,6 @@ from services.login import Person
 logger = logging.getLogger("pay.http")
 
 Shape = TypeVar("Shape", bound=BaseModel)
-ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 BY_STATUS = {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}
 
 
@@ -125,7 +124,7 @@ class Api(Door):
     def reply(self, value: Any, status: int = HTTPStatus.OK) -> None:
         self.set_status(status)
         self.set_header("Content-Type", "application/json; charset=utf-8")
-        self.finish(ENCODER.encode(value))
+        self.finish(orjson.dumps(value))
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """One table decides; the client never sees a trace, a reason phrase of ours, or another user's data."""

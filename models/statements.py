@@ -27,7 +27,7 @@ import peewee
 from models.base import proxy
 
 M = TypeVar("M", bound=peewee.Model)
-TOGETHER = 100  # rows of one INSERT
+TOGETHER = 128  # rows of one INSERT
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,11 @@ class _Composed:
     @classmethod
     def by(cls, query: Any) -> _Composed:
         sql, parts = query.sql()
-        if not isinstance(query, peewee.ModelSelect):
+        finds = isinstance(query, peewee.BaseModelSelect)
+        if not finds:
             return cls(query.model, sql, tuple(parts))
-        names = tuple(column.name for column in query.selected_columns)
+        first = getattr(query, "lhs", query)  # of a UNION
+        names = tuple(column.name for column in first.selected_columns)
         packed = issubclass(_engine(), peewee.SqliteDatabase)
         return cls(query.model, _packed(sql, len(names)) if packed else sql, tuple(parts), names, packed)
 

@@ -30,8 +30,12 @@ ORDERS = Prepared[Order](lambda ids: locked(Order.select(*ORDER_LOOKED_AT).where
 SIBLINGS = Prepared[Transaction](
     lambda ids: Transaction.select(*ATTEMPT_LOOKED_AT).where(Transaction.order.in_(ids)).order_by(Transaction.id)
 )
-PAYMENTS_NAMED = Prepared[Payment](lambda names: Payment.select().where(Payment.provider_transaction_id.in_(names)))
-PAYMENTS_OF = Prepared[Payment](lambda ids: Payment.select().where(Payment.order.in_(ids)))
+KNOWN = Prepared[Payment](
+    lambda names, orders: (
+        Payment.select().where(Payment.provider_transaction_id.in_(names))
+        + Payment.select().where(Payment.order.in_(orders))
+    )
+)
 
 
 @dataclass
@@ -144,5 +148,4 @@ def _judge_anew(values: dict[str, Any]) -> None:
 def _known_payments(reports: list[TradeReport], order_ids: list[int]) -> dict[str, Payment]:
     """Those the reports name, and those of the same orders: a second payment of one order must see the first."""
     names = [report.provider_transaction_id for report in reports if report.provider_transaction_id]
-    known = [*PAYMENTS_NAMED.all(names), *PAYMENTS_OF.all(order_ids)]
-    return {row.provider_transaction_id: row for row in known}
+    return {row.provider_transaction_id: row for row in KNOWN.all(names, order_ids)}

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
-from operator import attrgetter
 from typing import Any
+
+import orjson
 
 from adapters.base import RefundReport, RefundStatus, TradeReport, TradeStatus
 
-FACTS = {kind: tuple(field.name for field in fields(kind)) for kind in (TradeReport, RefundReport)}
-READ = {kind: attrgetter(*names) for kind, names in FACTS.items()}
-ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-
 
 def dump(report: TradeReport | RefundReport | None) -> str:
-    return ENCODER.encode(dict(zip(FACTS[type(report)], READ[type(report)](report), strict=True)) if report else {})
+    return orjson.dumps(report or {}).decode()
 
 
 def load(kind: str, text: str) -> TradeReport | RefundReport | None:
