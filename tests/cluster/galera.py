@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ PROVIDER = Path("/usr/lib/galera/libgalera_smm.so")
 TOOLS = ("mariadbd", "mariadb-install-db", "rsync", "lsof")  # the last two: how a new node is sent everything
 DATABASE = "pay"
 SERVICE = "mysql"  # the user that MariaDB runs as; rsync, which copies for it, refuses to be root
+RECOVERIES = 3
 
 
 def installed() -> bool:
@@ -86,9 +88,12 @@ class Node:
         state = self._data / "grastate.dat"
         if not state.exists() or not re.search(r"seqno:\s+-1", state.read_text("ascii")):
             return []
-        told = subprocess.run([*command, "--wsrep-recover"], capture_output=True, text=True, check=True)
-        found = re.search(r"Recovered position: (\S+)", told.stderr)
-        return [f"--wsrep-start-position={found[1]}"] if found else []
+        for _ in range(RECOVERIES):
+            told = subprocess.run([*command, "--wsrep-recover"], capture_output=True, text=True, check=False)
+            if found := re.search(r"Recovered position: (\S+)", told.stderr):
+                return [f"--wsrep-start-position={found[1]}"]
+            time.sleep(1)  # its files may be locked yet, by the one that was killed
+        raise AssertionError(told.stderr)
 
     def is_synced(self) -> bool:
         try:
