@@ -251,8 +251,9 @@ def _second(at: int) -> str:
 
 def configure_logging(level: str) -> None:
     """One line an event, on standard error. ``handlers.observe`` logs access; libraries speak when they warn."""
-    logging.basicConfig(level=logging.WARNING)
-    logging.getLogger().handlers[0].setFormatter(Line())
+    errors = logging.StreamHandler()
+    errors.setFormatter(Line())
+    logging.basicConfig(level=logging.WARNING, handlers=[errors])
     # What no line of ours tells, each would look up.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None  # nor which line of the program said it: logging's documentation names this switch

@@ -30,7 +30,7 @@ logger = logging.getLogger("pay.start")
 SHARED_PORT = "PAY_SHARED_PORT"  # set for the children of a server with PROCESSES > 1
 DATABASE_AGAIN = 1.0  # seconds between two looks for a database that is away at the start
 TURN = 0.001  # seconds that one thread may keep the others waiting: the tables' threads ask for a turn at every row
-YOUNG = 10_000  # objects made and not yet gone, before the collector looks at them; Python's own number is 700
+YOUNG = 10_000  # objects made and not yet gone, before the collector looks at them; Python 3.11's own number is 700
 M_ARENA_MAX = -8  # of glibc's malloc.h
 FINISH_WITHIN = 10.0  # seconds for what was accepted before the stop
 
@@ -68,8 +68,9 @@ async def _begin(program: Program, runner: Runner) -> Server:
         )
     await runner.start()
     services.starting.clear()
+    server = server or listen(program)
     _settled()
-    return server or listen(program)
+    return server
 
 
 async def _missing(program: Program) -> str:

@@ -33,7 +33,7 @@ class Child:
 async def told_to_stop() -> None:
     """Returns at the first SIGINT, SIGTERM or SIGHUP; a second one of the first two ends the process at once.
 
-    A second SIGHUP is nobody's word: it would only meet the loop while it closes, and be complained about.
+    A second SIGHUP is nobody's word: until the loop is closed, which it would only disturb, it is ignored.
     """
     stop = asyncio.Event()
     for number in (*ASKED, LEFT_ALONE):

@@ -25,6 +25,7 @@ from services.login import Person
 logger = logging.getLogger("pay.http")
 
 Shape = TypeVar("Shape", bound=BaseModel)
+PLAIN = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME  # a row must not slip out as it is
 BY_STATUS = {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}
 
 
@@ -124,7 +125,7 @@ class Api(Door):
     def reply(self, value: Any, status: int = HTTPStatus.OK) -> None:
         self.set_status(status)
         self.set_header("Content-Type", "application/json; charset=utf-8")
-        self.finish(orjson.dumps(value))
+        self.finish(orjson.dumps(value, option=PLAIN))
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """One table decides; the client never sees a trace, a reason phrase of ours, or another user's data."""

@@ -62,7 +62,7 @@ class Notice(HTTPMessageDelegate):
         return self._services.notifications.verified(self._adapter, self._single_headers(), self._body.whole())
 
     def _kept(self, _: None, error: Exception | None) -> None:
-        self._reply(self._refusal(error) if error else self._counted("accepted"))
+        self._reply(self._counted("accepted") if error is None else self._refusal(error))
 
     def _refusal(self, error: Exception) -> Reply:
         """Every way a notification can go wrong: the label that is counted, and what the provider is told."""

@@ -1,4 +1,4 @@
-"""What arrives while a commit is under way is done together in the next one. A lone item waits for nobody.
+"""What arrives while a commit is under way is done together in the next one. A lone item waits for a turn of the loop.
 
 Knows nothing of what is done: ``work`` takes a list of items and gives a list of results, in order. A result that is an
 exception is raised for its item.
@@ -25,21 +25,28 @@ Told = Callable[[Any, Exception | None], None]  # the item's result, or what was
 class Entry(Generic[Item]):
     """An item, who is to be told what became of it, and until when."""
 
-    __slots__ = ("_told", "begun", "item", "open", "until")
+    __slots__ = ("_told", "begun", "item", "until")
 
     def __init__(self, item: Item, told: Told, until: float) -> None:
         self.item = item
         self.until = until
         self.begun = False
-        self.open = True
-        self._told = told
+        self._told: Told | None = told  # let go once it was: it may hold a whole request
+
+    @property
+    def open(self) -> bool:
+        return self._told is not None
+
+    def leave(self) -> None:
+        """Nobody waits any more."""
+        self._told = None
 
     def settle(self, result: Any = None, error: Exception | None = None) -> None:
         """Once: who was told already hears nothing more."""
-        if self.open:
-            self.open = False
+        told, self._told = self._told, None
+        if told is not None:
             try:
-                self._told(result, error)
+                told(result, error)
             except Exception:  # the others want to hear as well
                 logger.exception("whoever waited could not be told")
 
@@ -82,7 +89,7 @@ class Batcher(Generic[Item, Result]):
         try:
             return await future
         finally:
-            entry.open = False  # who goes away while it waits does not want it any more
+            entry.leave()  # who goes away before its turn does not want it any more
 
     def hand_in(self, item: Item, told: Told) -> Entry[Item]:
         """``submit`` for a caller that is called back. Raises DatabaseUnavailable if too much waits already."""
@@ -129,7 +136,7 @@ class Batcher(Generic[Item, Result]):
         try:
             while self._waiting and self._task is me:
                 await self._gathered()
-                # Who went away while it waited was told nothing, or that nothing was done. What has begun goes on.
+                # Who went away before this was told nothing, or that nothing was done. What has begun goes on.
                 taken = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
                 if batch := [entry for entry in taken if entry.open]:
                     for entry in batch:
@@ -149,9 +156,12 @@ class Batcher(Generic[Item, Result]):
             await asyncio.sleep(0)
 
     def _forget(self) -> None:
-        """Those at the head who were told, with their items; the timer finds fewer when it comes."""
+        """Those at the head who were told, with their items; without any there is nothing to watch."""
         while self._pressed and not self._is_pressed(self._pressed[0]):
             self._pressed.popleft()
+        if self._timer and not self._pressed:
+            self._timer.cancel()
+            self._timer = None
 
     async def _turn(self, batch: list[Entry[Item]]) -> None:
         if self._alone_for is None:

@@ -28,7 +28,7 @@ REMEDIES = {  # MySQL's refusals that no waiting mends
     1044: "correct the name, or GRANT ALL on it to this user",
     1142: "GRANT ALL on this database to this user",
 }
-GONE = {1053, 1317, 1927}  # MySQL's own words that a session is over: a shutdown, an interruption, a kill
+GONE = {1053, 1927}  # MySQL's own words that a session is over: a shutdown, a kill
 LONGEST_STATEMENT = 3600  # seconds that one statement of a migration may take: an index over millions of rows
 MIGRATION_PATIENCE = 120  # seconds that a process waits for another one that migrates
 SQLITE_PRAGMAS = {
@@ -54,6 +54,7 @@ LOOSE_KEYS = """
     JOIN information_schema.statistics s
         ON s.table_schema = DATABASE() AND s.table_name = c.table_name AND s.column_name = c.column_name
     WHERE c.table_schema = DATABASE() AND c.collation_name NOT LIKE '%%\\_bin' AND c.table_name <> 'schema_migration'"""
+OLDEST_SQLITE = (3, 38)  # from here on it always knows JSON
 OLDEST = {"MariaDB": (10, 6), "MySQL": (8, 0)}
 SQLITE_STORAGE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR}  # the disk's doing, not ours
 FAR_AWAY = {"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "fuse.glusterfs", "ceph"}  # locks there are promises
@@ -119,6 +120,8 @@ class Sqlite(Engine, peewee.SqliteDatabase):
             for name, wanted in SQLITE_SET.items()
             if (value := self.execute_sql(f"PRAGMA {name}").fetchone()[0]) != wanted
         ]
+        if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+            found.append(f"SQLite {sqlite3.sqlite_version} is too old; use a Python with SQLite 3.38 or newer")
         kind = _file_system(Path(self.database).resolve())
         if kind in FAR_AWAY:
             found.append(f"the file is on a network file system ({kind}), where SQLite loses commits; use a local disk")

@@ -6,7 +6,8 @@ with a place for each value, and from then on only filled in:
     BY_NUMBER = Prepared(lambda order_no: Order.select().where(Order.order_no == order_no))
     order = BY_NUMBER.first("MP2026...")
 
-Values go to the driver, and come back from it, as they are: whole numbers and text, as the columns hold them.
+Values go to the driver, and come back from it, as they are: whole numbers and text, as the columns hold them. There
+are no others in these tables.
 
 SQLite's driver lets other threads run before each row that it fetches, and then waits for its turn. So SQLite packs
 what it finds into one JSON array, and hands over a single row.
@@ -169,7 +170,7 @@ def insert_all(model: type[peewee.Model], columns: Sequence[str], rows: Sequence
 
 
 def insert(model: type[peewee.Model], rows: Sequence[dict[str, object]]) -> None:
-    """Many rows, of the same columns."""
+    """Many rows, of the same columns: two at least."""
     _insert_dicts(model, rows)
 
 

@@ -11,6 +11,7 @@ from tests.scene import GOOD, OWN, Scene, order, refused
 from tests.wire import request, send
 
 pytestmark = pytest.mark.usefixtures("nothing_is_written")
+NOTICE = "/notify/wechat_v3/payment"
 
 
 def test_five_megabytes_cost_the_connection_at_most(scene: Scene) -> None:
@@ -70,7 +71,28 @@ def test_what_is_not_http(scene: Scene, raw: bytes) -> None:
     assert scene.server.http.get("/healthz").status_code == 200
 
 
+def test_each_answer_to_a_notification_is_its_own(scene: Scene) -> None:
+    """Headers are made once a second: what one request asked for is not in the answer to another."""
+    plain, old = request("POST", NOTICE, [], b"{}"), (b"HTTP/1.1\r\n", b"HTTP/1.0\r\n")
+    kept = request("POST", NOTICE, [("Connection", "keep-alive")], b"{}")
+    closed = request("POST", NOTICE, [("Connection", "close")], b"{}")
+    asked = [
+        (plain, 401, b""),
+        (closed, 401, b"Connection: close"),
+        (plain.replace(*old), 401, b""),
+        (kept.replace(*old), 401, b"Connection: Keep-Alive"),
+        (kept, 401, b""),
+        (request("GET", NOTICE), 405, b"Allow: POST"),
+        (request("HEAD", NOTICE), 405, b"Allow: POST"),
+    ]
+    for raw, status, header in 3 * asked:
+        answer = send(scene.server.port, raw)
+        said = [line for line in answer.head.split(b"\r\n") if line.startswith((b"Connection", b"Allow"))]
+        assert (answer.status, said) == (status, [header] if header else []), raw
+
+
 # --- addresses ---
+
 
 ROUTES = {
     "/api/login": {"POST"},

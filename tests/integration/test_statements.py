@@ -69,6 +69,25 @@ def test_a_value_for_each_row(database: Database) -> None:
     assert [row[0] for row in undone.value.args[0]] == ["a", "b", None, None, None, None]
 
 
+def test_values_come_back_as_they_are(database: Database) -> None:
+    """SQLite packs them into JSON on the way."""
+    texts = ["茶🍵", "", "0", "it's", "\\", '"', "a\0b", "\n\x7f", '{"a":1}', "null"]
+
+    def work() -> None:
+        rows = [
+            {"openid": text, "unionid": text or None, "created_at": (-1) ** i * 2**62 + i}
+            for i, text in enumerate(texts)
+        ]
+        insert(User, rows)
+        kept = Prepared[User](lambda names: User.select().where(User.openid.in_(names)).order_by(User.id)).all(texts)
+        raise Undone([{name: row.__data__[name] for name in rows[0]} for row in kept], rows)
+
+    with pytest.raises(Undone) as undone:
+        database.run_here(work)
+    found, given = undone.value.args
+    assert found == given
+
+
 def _notice(key: str, processed_at: int | None) -> dict[str, object]:
     told = {"adapter": "wechat_v3", "kind": "other", "report": "{}", "body_digest": "", "received_at": 7}
     return {"dedupe_key": key, **told, "processed_at": processed_at}

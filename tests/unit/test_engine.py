@@ -16,7 +16,7 @@ FULL = 'Can\'t create table `pay`.`orders` (errno: {} "{}")'
         (2006, "MySQL server has gone away", True),
         (2013, "Lost connection to MySQL server during query", True),
         (1053, "Server shutdown in progress", True),
-        (1317, "Query execution was interrupted", True),
+        (1317, "Query execution was interrupted", False),
         (1927, "Connection was killed", True),
         (1021, "Disk full (/tmp/#sql); waiting for someone to free some space", True),
         (1114, "The table 'orders' is full", True),
