@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pymysql
 
 from tests import preloaded
 from tests.databases import Tables
@@ -30,27 +31,62 @@ NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 # Tests log in more often than people do; test_limits.py is for the limits.
 LIMITED = ("LOGINS", "ALL_LOGINS", "ORDERS", "PAYS", "SYNCS", "READS", "OPEN_ORDERS")
 UNLIMITED = {f"LIMIT_{kind}": "0" for kind in LIMITED}
+OURS = re.compile(r"mysql://root:@127\.0\.0\.1:\d+/t[0-9a-f]{12}$")  # a database that MariaDb.create has made
+TEMPLATE = "migrated"
 LOUD = re.compile(r" (WARNING|ERROR|CRITICAL) |Traceback")
 
 
 class EmptyTables:
-    """An SQLite file as ``python cli.py migrate`` leaves it, made once: to migrate takes longer than a start."""
+    """Tables as ``python cli.py migrate`` leaves them, made once for all SQLite files and once a MariaDB server: to
+    migrate takes longer than a start."""
 
     def __init__(self) -> None:
         self._file: Path | None = None
+        self._statements: dict[str, list[str]] = {}  # that make a copy, by the address of a MariaDB server
 
-    def copy(self, target: Path, simulator_url: str) -> None:
-        self._file = self._file or self._made(simulator_url)
-        shutil.copy(self._file, target)
+    def fill(self, url: str, simulator_url: str) -> None:
+        """A database that has no tables yet, and that we may fill."""
+        if url.startswith("sqlite"):
+            file = Path(url.removeprefix("sqlite:///"))
+            if not file.exists():
+                shutil.copy(self._made(simulator_url), file)
+        elif OURS.match(url):
+            with contextlib.suppress(pymysql.err.OperationalError):  # away: the server is to find that out
+                self._copy(Tables(url), simulator_url)
 
-    @staticmethod
-    def _made(simulator_url: str) -> Path:
-        folder = Path(tempfile.mkdtemp(prefix="tables-"))
-        atexit.register(shutil.rmtree, folder)
-        environ = {"DATABASE_URL": f"sqlite:///{folder / 'pay.db'}", "SIMULATOR_URL": simulator_url}
-        done = preloaded.run([sys.executable, "cli.py", "migrate"], {**clean_environ(), **environ}, PATIENCE)
-        assert done.returncode == 0, done.stderr
-        return folder / "pay.db"
+    def _copy(self, tables: Tables, simulator_url: str) -> None:
+        if tables.names():
+            return
+        server = tables.url.rpartition("/")[0]
+        if server not in self._statements:
+            self._statements[server] = self._dumped(server, simulator_url)
+        with tables.connect() as connection:
+            for statement in self._statements[server]:
+                connection.cursor().execute(statement)
+
+    def _made(self, simulator_url: str) -> Path:
+        if self._file is None:
+            folder = Path(tempfile.mkdtemp(prefix="tables-"))
+            atexit.register(shutil.rmtree, folder)
+            self._file = folder / "pay.db"
+            _migrate(f"sqlite:///{self._file}", simulator_url)
+        return self._file
+
+    def _dumped(self, server: str, simulator_url: str) -> list[str]:
+        Tables(f"{server}/mysql").rows(f"CREATE DATABASE {TEMPLATE} CHARACTER SET utf8mb4")
+        template = Tables(f"{server}/{TEMPLATE}")
+        _migrate(template.url, simulator_url)
+        names = template.names()
+        made = [str(template.rows(f"SHOW CREATE TABLE {name}")[0][1]) for name in names]
+        filled = [name for name in names if template.one(f"SELECT COUNT(*) FROM {name}")]
+        rows = [f"INSERT INTO {name} SELECT * FROM {TEMPLATE}.{name}" for name in filled]
+        return ["SET FOREIGN_KEY_CHECKS = 0", *made, *rows]
+
+
+def _migrate(url: str, simulator_url: str) -> None:
+    environ = {"DATABASE_URL": url, "SIMULATOR_URL": simulator_url}
+    done = preloaded.run([sys.executable, "cli.py", "migrate"], {**clean_environ(), **environ}, PATIENCE)
+    assert done.returncode == 0, done.stderr
 
 
 EMPTY_TABLES = EmptyTables()
@@ -165,9 +201,7 @@ class Server:
         self.http = httpx.Client(base_url=self.url, timeout=PATIENCE, verify=NO_TLS)
 
     def start(self) -> Server:
-        file = Path(self.database_url.removeprefix("sqlite:///"))
-        if self.database_url.startswith("sqlite") and not file.exists():
-            EMPTY_TABLES.copy(file, self.simulator.url)
+        EMPTY_TABLES.fill(self.database_url, self.simulator.url)
         self.process.start(lambda: _answers(self.port, "/readyz"))
         return self
 
