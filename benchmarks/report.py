@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from statistics import median
@@ -93,7 +93,7 @@ def text(results: Mapping[str, Any] | None) -> str:
     medians = Medians(results["rows"])
     parts = {name: median(part[name] for part in results["parts"]) for name in ("sign", "verify", "call")}
     shown = f"![Requests a second, in bars](images/{Path(PICTURE).name})"
-    blocks = [_about(results["about"]), shown, _shown(medians, parts), _parts(medians, parts), tables(medians)]
+    blocks = [_about(results["about"]), shown, _shown(results), _parts(medians, parts), tables(medians)]
     return "\n\n".join(blocks)
 
 
@@ -111,78 +111,95 @@ def _about(about: Mapping[str, Any]) -> str:
 # --- what must be shown ---
 
 
-def _shown(medians: Medians, parts: Mapping[str, float]) -> str:
+Parts = Mapping[str, float]  # microseconds of CPU of what a payment cannot do without
+Figure = Callable[["Medians", Parts, str], float | None]  # of one round, for a database
+
+
+def _shown(results: Mapping[str, Any]) -> str:
+    """Each figure is formed within a round, where what it compares stood side by side: a machine that others use has
+    another speed in the next. Of these the middle one, and in brackets the least and the most."""
+    rounds = [
+        (Medians([row for row in results["rows"] if row["round"] == number]), parts)
+        for number, parts in enumerate(results["parts"], 1)
+    ]
     lines = ["| what | wanted | SQLite | MariaDB |", "|---|---|---|---|"]
-    for what, wanted, measured in _ratios(medians, parts):
-        lines.append(f"| {what} | {wanted} | {measured('sqlite')} | {measured('mariadb')} |")
+    for what, wanted, form, figure in FIGURES_WANTED:
+        cells = [_middle([figure(*one, database) for one in rounds], form) for database in DATABASES]
+        lines.append(f"| {what} | {wanted} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _ratios(medians: Medians, parts: Mapping[str, float]) -> list[tuple[str, str, Any]]:
-    rate = medians.rate
-
-    def of_bare(case: str) -> Any:
-        return lambda db: _percent(rate("server", db, case, 64), rate("bare", "none", "distinct", 64))
-
-    def cpu(system: str, db: str, processes: int) -> float | None:
-        row = medians.one(system, db, "distinct", 64, processes=processes)
-        return row["server_us"] if row else None
-
-    def p50(system: str, db: str) -> float | None:
-        row = medians.one(system, db, "distinct", 1)
-        return row["p50_ms"] if row else None
-
-    return [
-        ("v3 notification, 64 connections: of bare Tornado", "60 % SQLite, 50 % MariaDB", of_bare("distinct")),
-        (
-            "the same: times the FastAPI service",
-            "5",
-            lambda db: _times(rate("server", db, "distinct", 64), rate("peer", db, "distinct", 64)),
-        ),
-        (
-            "the same: two processes, times one",
-            "1.7",
-            lambda db: _times(rate("server", db, "distinct", 64, processes=2), rate("server", db, "distinct", 64)),
-        ),
-        (
-            "the same, by CPU a request: one process, times two",
-            "0.85",
-            lambda db: _times(cpu("server", db, 1), cpu("server", db, 2)),
-        ),
-        (
-            "order + pay, v3, 32 connections: server CPU, times its unavoidable parts",
-            "at most 1.6",
-            lambda db: _times(medians.server_us("server", db, "order + pay", 32), unavoidable(medians, parts)),
-        ),
-        (
-            "the same: times the FastAPI service",
-            "3",
-            lambda db: _times(rate("server", db, "order + pay", 32), rate("peer", db, "order + pay", 32)),
-        ),
-        ("forged notification, 64 connections: of bare Tornado", "80 %", of_bare("forged")),
-        (
-            "one connection: p50 with the batch, of that without",
-            "at most 110 %",
-            lambda db: _percent(p50("server", db), p50("unbatched", db)),
-        ),
-    ]
+def _middle(found: Sequence[float | None], form: str) -> str:
+    known = sorted(value for value in found if value is not None)
+    if not known:
+        return "–"
+    return f"{form} ({form} to {form})".format(median(known), known[0], known[-1])
 
 
-def unavoidable(medians: Medians, parts: Mapping[str, float]) -> float | None:
+def _ratio(one: float | None, other: float | None) -> float | None:
+    return one / other if one and other else None
+
+
+def _rates(case: str, connections: int, other: str) -> Figure:
+    """Requests a second, of another system's. The bare one answers all alike, and has no database."""
+
+    def figure(medians: Medians, _: Parts, db: str) -> float | None:
+        beside = (other, "none", "distinct", 64) if other == "bare" else (other, db, case, connections)
+        return _ratio(medians.rate("server", db, case, connections), medians.rate(*beside))
+
+    return figure
+
+
+def _twice(figure: str, *, upside_down: bool) -> Figure:
+    """Two processes beside one."""
+
+    def of(medians: Medians, _: Parts, db: str) -> float | None:
+        one, two = (medians.one("server", db, "distinct", 64, processes=number) for number in (1, 2))
+        if one is None or two is None:
+            return None
+        return _ratio(one[figure], two[figure]) if upside_down else _ratio(two[figure], one[figure])
+
+    return of
+
+
+def _bought(medians: Medians, parts: Parts, db: str) -> float | None:
+    return _ratio(medians.server_us("server", db, "order + pay", 32), unavoidable(medians, parts))
+
+
+def _alone(medians: Medians, _: Parts, db: str) -> float | None:
+    ours, unbatched = (medians.one(system, db, "distinct", 1) for system in ("server", "unbatched"))
+    return _ratio(ours["p50_ms"], unbatched["p50_ms"]) if ours and unbatched else None
+
+
+FIGURES_WANTED: Sequence[tuple[str, str, str, Figure]] = [
+    (
+        "v3 notification, 64 connections: of bare Tornado",
+        "60 % SQLite, 50 % MariaDB",
+        "{:.0%}",
+        _rates("distinct", 64, "bare"),
+    ),
+    ("the same: times the FastAPI service", "5", "{:.2f}", _rates("distinct", 64, "peer")),
+    ("the same: two processes, times one", "1.7", "{:.2f}", _twice("per_second", upside_down=False)),
+    (
+        "the same, by CPU a request: one process, times two",
+        "0.85",
+        "{:.2f}",
+        _twice("server_us", upside_down=True),
+    ),
+    ("order + pay, v3, 32 connections: server CPU, times its unavoidable parts", "at most 1.6", "{:.2f}", _bought),
+    ("the same: times the FastAPI service", "3", "{:.2f}", _rates("order + pay", 32, "peer")),
+    ("forged notification, 64 connections: of bare Tornado", "80 %", "{:.0%}", _rates("forged", 64, "bare")),
+    ("one connection: p50 with the batch, of that without", "at most 110 %", "{:.0%}", _alone),
+]
+
+
+def unavoidable(medians: Medians, parts: Parts) -> float | None:
     """Microseconds of CPU: two signatures, two verifications, one call, one request that does nothing."""
     bare = medians.server_us("bare", "none", "order + pay", 32)
     return bare and 2 * parts["sign"] + 2 * parts["verify"] + parts["call"] + bare
 
 
-def _times(one: float | None, other: float | None) -> str:
-    return f"{one / other:.2f}" if one and other else "–"
-
-
-def _percent(one: float | None, other: float | None) -> str:
-    return f"{100 * one / other:.0f} %" if one and other else "–"
-
-
-def _parts(medians: Medians, parts: Mapping[str, float]) -> str:
+def _parts(medians: Medians, parts: Parts) -> str:
     bare, whole = medians.server_us("bare", "none", "order + pay", 32), unavoidable(medians, parts)
     if not bare or not whole:
         return ""
