@@ -101,8 +101,17 @@ def install(data: Path, user: str = "") -> None:
     options = ["--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal", SMALL_LOG]
     user = user or ("root" if os.geteuid() == 0 else "")
     command = ["mariadb-install-db", *options, *([f"--user={user}"] if user else [])]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    environ = {**os.environ, "TMPDIR": str(temporary(data.parent))}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environ)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def temporary(folder: Path) -> Path:
+    """For a server's temporary tables, of its own: one that starts deletes all that it finds, and others stumble."""
+    found = folder / "tmp"
+    found.mkdir(exist_ok=True)
+    found.chmod(0o777)
+    return found
 
 
 class MariaDb:
@@ -116,6 +125,7 @@ class MariaDb:
             shutil.which("mariadbd") or "/usr/sbin/mariadbd",
             "--no-defaults",
             f"--datadir={data}",
+            f"--tmpdir={temporary(folder)}",
             f"--socket={folder / 'db.sock'}",
             f"--port={self.port}",
             "--bind-address=127.0.0.1",

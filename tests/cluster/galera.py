@@ -15,7 +15,7 @@ from typing import Any
 
 import pymysql
 
-from tests.databases import install
+from tests.databases import install, temporary
 from tests.processes import PATIENCE, Process, eventually, free_port
 
 PROVIDER = Path("/usr/lib/galera/libgalera_smm.so")
@@ -63,6 +63,7 @@ class Node:
             shutil.which("mariadbd") or "mariadbd",
             "--no-defaults",
             f"--datadir={self._data}",
+            f"--tmpdir={temporary(self._folder)}",
             *([f"--user={self._user}"] if self._user else []),
             f"--socket={self._folder / 'db.sock'}",
             f"--pid-file={self._folder / 'db.pid'}",
