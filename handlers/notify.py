@@ -101,9 +101,8 @@ class Notice(HTTPMessageDelegate):
         """Write it. Who went away meanwhile does not get it, and that is all."""
         in_flight.discard(self)
         request, closing = self._request, is_closing(self._services)
-        kept = request.headers["Connection"] if "Connection" in request.headers else None  # noqa: SIM401 - dear if absent
         connection: Any = request.connection  # every request of a server has one
-        headers = _headers(reply, int(time.time()), closing, request.version, kept)
+        headers = _headers(reply, int(time.time()), closing, request.version, request.headers.get("Connection"))
         connection.write_headers(_start_line(reply.status), headers, reply.body)
         connection.finish()
         observe(request, "notify", reply.status, self._id)
